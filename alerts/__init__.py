@@ -1,0 +1,1 @@
+"""From readings to alerts and deliveries: windows, detectors, episodes, sinks."""

@@ -1,0 +1,1 @@
+"""The wiring: settings, command line, daemon, API, metrics."""

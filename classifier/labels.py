@@ -1,0 +1,32 @@
+"""The label space: twenty topics and three sentiments.
+
+The topics and their order are those of the public data set
+``zeroshot/twitter-financial-news-topic`` (ids 0 to 19).
+"""
+
+TOPICS: tuple[str, ...] = (
+    "Analyst Update",
+    "Fed | Central Banks",
+    "Company | Product News",
+    "Treasuries | Corporate Debt",
+    "Dividend",
+    "Earnings",
+    "Energy | Oil",
+    "Financials",
+    "Currencies",
+    "General News | Opinion",
+    "Gold | Metals | Materials",
+    "IPO",
+    "Legal | Regulation",
+    "M&A | Investments",
+    "Macro",
+    "Markets",
+    "Politics",
+    "Personnel Change",
+    "Stock Commentary",
+    "Stock Movement",
+)
+
+SENTIMENTS: tuple[str, ...] = ("negative", "neutral", "positive")
+
+NEGATIVE = SENTIMENTS.index("negative")

@@ -1,0 +1,1 @@
+"""Where documents come in: sources, cleaning, identity, dead letters, the loop."""

@@ -1,0 +1,82 @@
+"""Labelled rows: read, checked, and turned into targets for the two heads."""
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from classifier.labels import SENTIMENTS, TOPICS
+from classifier.text import model_text
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled text. A target is a distribution over its head's labels, or None if unknown."""
+
+    text: str
+    topic: tuple[float, ...] | None
+    sentiment: tuple[float, ...] | None
+
+
+def one_hot(label: str, labels: tuple[str, ...]) -> tuple[float, ...]:
+    """A distribution with all its weight on ``label``. Raises ValueError if it is unknown."""
+    position = labels.index(label)
+    return tuple(1.0 if i == position else 0.0 for i in range(len(labels)))
+
+
+def sentiment_target(row: dict[str, object]) -> tuple[float, ...] | None:
+    """The row's sentiment; where its entities disagree, the share of each sentiment among them."""
+    if (label := row.get("sentiment")) is not None:
+        return one_hot(str(label), SENTIMENTS)
+    entities = row.get("entities")
+    if not isinstance(entities, dict) or not entities:
+        return None
+    marks = [one_hot(str(mark), SENTIMENTS) for mark in entities.values()]
+    return tuple(sum(column) / len(marks) for column in zip(*marks, strict=True))
+
+
+def read_rows(path: Path) -> Iterator[dict[str, object]]:
+    """The rows of a JSON Lines file, gzip-compressed or not."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def examples(rows: Iterable[dict[str, object]]) -> Iterator[Example]:
+    """Rows with at least one label, as examples."""
+    for row in rows:
+        topic = row.get("topic")
+        target = None if topic is None else one_hot(str(topic), TOPICS)
+        sentiment = sentiment_target(row)
+        if target is None and sentiment is None:
+            continue
+        yield Example(model_text(str(row["text"]), str(row.get("body", ""))), target, sentiment)
+
+
+_CASHTAG = re.compile(r"\$[A-Za-z]{1,6}\b")
+_TICKERS = ("$AAPL", "$TSLA", "$XYZ", "$BRK", "$GS", "$NIO", "$AMC", "$SPY", "$PLTR", "$QQQ")
+_HANDLES = ("@stockguy", "@marketwatcher", "@trader_joe", "@newsdesk", "@bullbear")
+
+
+def with_noise(text: str, rng: random.Random) -> str:
+    """One change that does not change the meaning: case, tickers, handles, a cut end, a slip."""
+    kind = rng.randrange(7)
+    if kind == 0:
+        return text.upper() if rng.random() < 0.3 else text.lower()
+    if kind == 1:
+        return _CASHTAG.sub(lambda _: rng.choice(_TICKERS), text)
+    if kind == 2:
+        return f"{' '.join(rng.sample(_TICKERS, rng.randint(1, 3)))} {text}"
+    if kind == 3:
+        return f"RT {rng.choice(_HANDLES)}: {text}"
+    if kind == 4:
+        words = text.split()
+        return " ".join(words[: max(6, int(len(words) * 0.8))])
+    if kind == 5 and len(text) > 4:
+        at = rng.randrange(1, len(text) - 2)
+        return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    return _CASHTAG.sub("", text).strip(" -:") or text
