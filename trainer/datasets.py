@@ -62,21 +62,49 @@ _TICKERS = ("$AAPL", "$TSLA", "$XYZ", "$BRK", "$GS", "$NIO", "$AMC", "$SPY", "$P
 _HANDLES = ("@stockguy", "@marketwatcher", "@trader_joe", "@newsdesk", "@bullbear")
 
 
+def _other_case(text: str, rng: random.Random) -> str:
+    return text.upper() if rng.random() < 0.3 else text.lower()
+
+
+def _other_ticker(text: str, rng: random.Random) -> str:
+    return _CASHTAG.sub(lambda _: rng.choice(_TICKERS), text)
+
+
+def _more_tickers(text: str, rng: random.Random) -> str:
+    return f"{' '.join(rng.sample(_TICKERS, rng.randint(1, 3)))} {text}"
+
+
+def _retweeted(text: str, rng: random.Random) -> str:
+    return f"RT {rng.choice(_HANDLES)}: {text}"
+
+
+def _cut_short(text: str, rng: random.Random) -> str:
+    words = text.split()
+    return " ".join(words[: max(6, int(len(words) * 0.8))])
+
+
+def _letters_swapped(text: str, rng: random.Random) -> str:
+    if len(text) < 5:
+        return text
+    at = rng.randrange(1, len(text) - 2)
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+
+
+def _without_tickers(text: str, rng: random.Random) -> str:
+    return _CASHTAG.sub("", text).strip(" -:") or text
+
+
+_NOISES = (
+    _other_case,
+    _other_ticker,
+    _more_tickers,
+    _retweeted,
+    _cut_short,
+    _letters_swapped,
+    _without_tickers,
+)
+
+
 def with_noise(text: str, rng: random.Random) -> str:
     """One change that does not change the meaning: case, tickers, handles, a cut end, a slip."""
-    kind = rng.randrange(7)
-    if kind == 0:
-        return text.upper() if rng.random() < 0.3 else text.lower()
-    if kind == 1:
-        return _CASHTAG.sub(lambda _: rng.choice(_TICKERS), text)
-    if kind == 2:
-        return f"{' '.join(rng.sample(_TICKERS, rng.randint(1, 3)))} {text}"
-    if kind == 3:
-        return f"RT {rng.choice(_HANDLES)}: {text}"
-    if kind == 4:
-        words = text.split()
-        return " ".join(words[: max(6, int(len(words) * 0.8))])
-    if kind == 5 and len(text) > 4:
-        at = rng.randrange(1, len(text) - 2)
-        return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
-    return _CASHTAG.sub("", text).strip(" -:") or text
+    return rng.choice(_NOISES)(text, rng)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional as nn
 from transformers import BertConfig
@@ -20,8 +21,6 @@ Progress = Callable[[int, int, float], None]
 
 def load_base(folder: Path, dropout: float) -> TwoHeadedBert:
     """The two-headed network over the pretrained encoder in ``folder``, heads fresh."""
-    from safetensors.torch import load_file
-
     config = BertConfig.from_pretrained(folder)
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     network = TwoHeadedBert(config, dropout)
@@ -124,9 +123,8 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / steps))
     )
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)
-    )
+    ema = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
+    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=ema)
     network.train()
     step = 0
     for _ in range(recipe.epochs):
@@ -137,7 +135,7 @@ def finetune(
             if not torch.isfinite(loss):
                 raise ValueError(f"the loss is {loss.item()} at step {step} of {steps}")
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()

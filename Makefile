@@ -1,0 +1,50 @@
+# Everything runs in .venv; nothing is installed outside it but Kafka's jars (a cache folder).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check format model bench chaos clean
+
+demo: .venv/core
+	$(BIN)/barograph demo
+
+test: .venv/dev
+	scripts/kafka/fetch.sh
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# DATA: folder with en_topic, en_sentiment and en_sentfin; VERSION: name of the new version
+DATA ?= ../shared/data
+VERSION ?= minilm-l6-$(shell date +%Y-%m-%d)
+model: .venv/dev
+	$(BIN)/python -m trainer --data $(DATA) --version $(VERSION)
+
+bench: .venv/dev
+	scripts/kafka/fetch.sh
+	$(BIN)/python -m benchmarks
+
+chaos: .venv/dev
+	scripts/kafka/fetch.sh
+	$(BIN)/python -m benchmarks.chaos
+
+clean:
+	rm -rf .venv demo barograph-data
+
+.venv/core: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable ".[dev,train]"
+	touch $@

@@ -1,0 +1,110 @@
+"""A trained network becomes a version folder: exported, calibrated, compared, described."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from classifier.engine import Calibration, Engine
+from classifier.labels import SENTIMENTS, TOPICS
+from classifier.onnx_engine import OnnxEngine
+from classifier.torch_engine import TorchEngine
+from trainer.calibration import Floats, fit_temperature
+from trainer.evaluation import LABELS, probabilities, score
+from trainer.export import export_onnx
+from trainer.recipe import Recipe
+
+Rows = Sequence[Mapping[str, object]]
+
+AGREEMENT = 0.995
+
+
+class Refused(ValueError):
+    """A version that must not be served, and why."""
+
+
+def write_version(
+    target: Path,
+    weights: Mapping[str, np.ndarray],
+    base: Path,
+    recipe: Recipe,
+    dev: Mapping[str, Rows],
+    data_hashes: Mapping[str, str],
+) -> dict[str, object]:
+    """Write ``target`` whole and return its manifest. ``dev`` maps a set's name to its rows.
+
+    Raises Refused if the CPU engine and torch disagree on more than one row in two hundred.
+    The folder appears under its name only when the manifest, written last, is in it.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    shutil.copy(base / "tokenizer.json", partial)
+    config = json.loads((base / "config.json").read_text())
+    (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    save_file(
+        {name: np.ascontiguousarray(value, np.float16) for name, value in weights.items()},
+        partial / "model.safetensors",
+    )
+    export_onnx(weights, config["num_attention_heads"], partial / "model.onnx")
+    raw = OnnxEngine(partial, target.name, Calibration(), threads=2)
+    calibration = _calibrate(raw, dev)
+    served = OnnxEngine(partial, target.name, calibration, threads=2)
+    agreement = _agreement(served, TorchEngine(partial, target.name, calibration), dev)
+    if min(agreement.values()) < AGREEMENT:
+        raise Refused(f"the CPU engine and torch agree on too few rows: {agreement}")
+    manifest: dict[str, object] = {
+        "version": target.name,
+        "labels": {"topic": list(TOPICS), "sentiment": list(SENTIMENTS)},
+        "calibration": asdict(calibration),
+        "recipe": recipe.as_dict(),
+        "data_sha256": dict(data_hashes),
+        "licence": "Apache-2.0 (encoder: all-MiniLM-L6-v2, Apache-2.0; training data: MIT)",
+        "engine_agreement": agreement,
+        "metrics": {
+            f"{name}/{head}": asdict(score(served, rows, head))
+            for name, rows in dev.items()
+            for head in LABELS
+            if any(row.get(head) is not None for row in rows)
+        },
+        "files_sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
+    }
+    (partial / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    os.rename(partial, target)
+    return manifest
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _calibrate(engine: Engine, dev: Mapping[str, Rows]) -> Calibration:
+    """Temperatures fitted on the rows of all development sets together."""
+    fitted = {}
+    for head, labels in LABELS.items():
+        rows = [row for rows in dev.values() for row in rows if row.get(head) is not None]
+        predictions = engine.classify([str(row["text"]) for row in rows])
+        # The logarithm of a softmax is its logits up to a constant a row, which cancels.
+        logits: Floats = np.array(
+            [[math.log(max(p, 1e-12)) for p in probabilities(one, head)] for one in predictions]
+        )
+        truth = [labels.index(str(row[head])) for row in rows]
+        fitted[f"{head}_temperature"] = round(fit_temperature(logits, truth), 4)
+    return Calibration(**fitted)
+
+
+def _agreement(ours: Engine, reference: Engine, dev: Mapping[str, Rows]) -> dict[str, float]:
+    """The share of rows that both engines give the same label, by head."""
+    texts = [str(row["text"]) for rows in dev.values() for row in rows]
+    pairs = list(zip(ours.classify(texts), reference.classify(texts), strict=True))
+    return {
+        "topic": sum(a.topic == b.topic for a, b in pairs) / len(pairs),
+        "sentiment": sum(a.sentiment == b.sentiment for a, b in pairs) / len(pairs),
+    }
