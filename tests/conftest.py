@@ -1,9 +1,12 @@
 """Fixtures that several folders of tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers import KafkaServer, serve_kafka
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +19,9 @@ def shared_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A real Apache Kafka, started once for the whole run."""
+    yield from serve_kafka(tmp_path_factory.mktemp("kafka"))
