@@ -43,6 +43,15 @@ def take(log: ClassifyLog, count: int, seconds: float = 20.0) -> list[Record]:
     return records
 
 
+def take_one(log: ClassifyLog, seconds: float = 20.0) -> Record:
+    """Poll until a single record has come."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if records := log.poll(200, 1):
+            return records[0]
+    raise AssertionError("no record came")
+
+
 def copy(log: ClassifyLog, records: list[Record]) -> None:
     """One reading a record, under its own id as series, and one mark."""
     texts = [r.raw.decode() for r in records]
