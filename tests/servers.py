@@ -12,16 +12,19 @@ import pytest
 
 FETCH = Path(__file__).resolve().parents[1] / "scripts" / "kafka" / "fetch.sh"
 CLUSTER = "YmFyb2dyYXBoLXRlc3RzMQ"
+USER, PASSWORD = "reader", "open-sesame"
 STARTED = "Kafka Server started"
 
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{login_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},LOGIN://127.0.0.1:{login_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
+sasl.enabled.mechanisms=PLAIN
+listener.name.login.plain.sasl.jaas.config={module} required user_{user}="{password}";
 log.dirs={folder}/log
 num.partitions=1
 auto.create.topics.enable=false
@@ -88,6 +91,7 @@ class KafkaServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
+        self.login_port = free_port()
         self.log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._jars = kafka_jars()
@@ -98,6 +102,11 @@ class KafkaServer:
     def bootstrap(self) -> str:
         """The address for clients."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def login_bootstrap(self) -> str:
+        """The address for clients that log in (SASL PLAIN as USER with PASSWORD)."""
+        return f"127.0.0.1:{self.login_port}"
 
     @property
     def running(self) -> bool:
@@ -145,7 +154,13 @@ class KafkaServer:
     def _format(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         text = PROPERTIES.format(
-            port=self.port, controller_port=free_port(), folder=self.folder.resolve()
+            port=self.port,
+            login_port=self.login_port,
+            controller_port=free_port(),
+            folder=self.folder.resolve(),
+            module="org.apache.kafka.common.security.plain.PlainLoginModule",
+            user=USER,
+            password=PASSWORD,
         )
         self._config.write_text(text)
         (self.folder / "log4j2.properties").write_text(LOGGING)

@@ -24,7 +24,7 @@ Forget = Callable[[Origin], None]
 
 
 class ClassifyLog:
-    """A member of the classify group.
+    """A member of the classify group; for one thread.
 
     ``partition_of(series, partitions)`` names a reading's partition. ``restore(origin, ms)`` is
     called before the first record of an origin, with the greatest event time committed for it

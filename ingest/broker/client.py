@@ -55,13 +55,28 @@ def open_client(factory: Any, config: KafkaConfig, **own: object) -> Any:
     if not config.options.get("proxy_url") and not config.options.get("socks5_proxy"):
         require_reachable(config.bootstrap_servers)
     own = {**{k: v for k, v in options.items() if k in factory.DEFAULT_CONFIG}, **own}
-    with speaking():
-        try:
-            return factory(**own)
-        except kafka.errors.KafkaTimeoutError as error:
-            servers = ", ".join(config.bootstrap_servers)
-            advice = "compare security_protocol, ssl_* and sasl_* with the listener's settings"
-            raise Unreachable(f"{servers} takes connections but does not answer", advice) from error
+    networks: list[Any] = []
+
+    def network(*args: object, **settings: object) -> Any:
+        networks.append(factory.DEFAULT_CONFIG["kafka_client"](*args, **settings))
+        return networks[-1]
+
+    try:
+        with speaking():
+            return factory(**own, kafka_client=network)
+    except Exception as error:
+        # A client that fails to open leaves its thread and its sockets running.
+        for opened in networks:
+            opened.close()
+        if not isinstance(error, kafka.errors.KafkaTimeoutError):
+            raise
+        servers = ", ".join(config.bootstrap_servers)
+        # The client keeps the reason to itself, also that a login was refused.
+        advice = (
+            "compare security_protocol, ssl_* and sasl_* with the listener's settings;"
+            " a refused login looks like this too, and the broker's log tells"
+        )
+        raise Unreachable(f"{servers} takes connections but does not answer", advice) from error
 
 
 def require_reachable(servers: tuple[str, ...], timeout: float = 3.0) -> None:

@@ -1,11 +1,15 @@
 """Trying everything that the stages need of Kafka, for ``barograph check``."""
 
+import time
+
 import kafka
 import kafka.errors
 
 from ingest.broker.client import open_client, speaking
 from ingest.broker.transaction import TransactionalProducer
 from ingest.kafka_settings import BrokerProblem, KafkaConfig, Retry
+
+COORDINATOR_PATIENCE_S = 10.0
 
 
 def probe(config: KafkaConfig) -> None:
@@ -17,7 +21,7 @@ def probe(config: KafkaConfig) -> None:
     try:
         with speaking():
             _require_topics(admin, config)
-            admin.describe_groups([config.group])
+            _require_group(admin, config.group)
     except kafka.errors.KafkaError as error:
         raise BrokerProblem(f"Kafka answers with an error ({error!r})") from error
     finally:
@@ -41,6 +45,20 @@ def _require_topics(admin: object, config: KafkaConfig) -> None:
             f"topics are missing: {', '.join(missing)}",
             "create them, or let the program do it at its start",
         )
+
+
+def _require_group(admin: object, group: str) -> None:
+    # On a cluster's first day the broker makes its offsets topic when first asked.
+    deadline = time.monotonic() + COORDINATOR_PATIENCE_S
+    while True:
+        try:
+            admin.describe_groups([group])  # type: ignore[attr-defined]
+        except kafka.errors.RetriableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _require_transactions(config: KafkaConfig) -> None:

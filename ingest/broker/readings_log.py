@@ -19,7 +19,7 @@ Partitions = Callable[[tuple[int, ...]], None]
 
 
 class ReadingsLog:
-    """A member of the watch group (``config.group``: use another one than the classify stage).
+    """A member of the watch group (``config.group``: not the classify stage's); for one thread.
 
     ``assigned(partitions)`` must ``seek`` each of them, now or later: until then a partition
     stays silent. ``revoked(partitions)`` comes after the fact, so writes must be fenced by the

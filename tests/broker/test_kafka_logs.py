@@ -17,7 +17,7 @@ from ingest.broker import (
 )
 from ingest.kafka_settings import Unreachable
 from tests.broker.steps import copy, fill, member, open_log, take
-from tests.servers import KafkaServer, free_port
+from tests.servers import PASSWORD, USER, KafkaServer, free_port
 
 pytestmark = pytest.mark.kafka
 
@@ -187,6 +187,23 @@ def test_the_check_names_what_is_wrong(config: KafkaConfig) -> None:
     tls = {"security_protocol": "SSL", "bootstrap_timeout_ms": "2000"}
     with pytest.raises(BrokerProblem, match="compare security_protocol"):
         probe(replace(config, options=tls))
+
+
+def test_a_login_is_passed_on_and_a_wrong_one_is_named(
+    broker: KafkaServer, config: KafkaConfig
+) -> None:
+    login = {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": USER,
+        "sasl_plain_password": PASSWORD,
+    }
+    login["bootstrap_timeout_ms"] = "2000"
+    there = replace(config, bootstrap_servers=(broker.login_bootstrap,))
+    probe(replace(there, options=login))
+    with pytest.raises(BrokerProblem, match="a refused login looks like this") as refused:
+        probe(replace(there, options={**login, "sasl_plain_password": "wrong"}))
+    assert "wrong" not in str(refused.value)
 
 
 def test_the_check_leaves_a_running_member_alone(config: KafkaConfig) -> None:
