@@ -9,13 +9,14 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from classifier.registry import SHIPPED, Registry
-from trainer.datasets import examples, read_rows
-from trainer.finetune import finetune, load_base
+from classifier.registry import SHIPPED, Registry, open_engine
+from trainer.datasets import examples, read_rows, with_opinions
+from trainer.finetune import finetune, input_magnitudes, load_base
 from trainer.recipe import Recipe
 from trainer.version import write_version
 
 SETS = ("en_topic", "en_sentiment", "en_sentfin")
+_CALIBRATION_TEXTS = 2000
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -35,11 +36,14 @@ def main() -> None:
     parser.add_argument("--version", required=True, help="name of the new version")
     parser.add_argument("--models", type=Path, default=SHIPPED, help="folder of the registry")
     parser.add_argument("--base", type=Path, help="folder of a BERT checkpoint")
+    parser.add_argument("--teacher", type=Path, help="version that gives the missing labels")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     asked = parser.parse_args()
     recipe, base = Recipe(seed=asked.seed), asked.base or default_base()
     paths = [asked.data / f"{name}_train.jsonl.gz" for name in SETS]
     data = [example for path in paths for example in examples(read_rows(path))]
+    if asked.teacher:
+        data = with_opinions(data, open_engine(asked.teacher, "onnx"), recipe.opinion_weight)
     tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(recipe.max_tokens)
@@ -52,9 +56,13 @@ def main() -> None:
 
     network = finetune(load_base(base, recipe.dropout), data, tokenizer, recipe, progress)
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    sample = [example.text for example in data[:: max(1, len(data) // _CALIBRATION_TEXTS)]]
+    magnitudes = input_magnitudes(network, sample, tokenizer)
     dev = {name: list(read_rows(asked.data / f"{name}_dev.jsonl.gz")) for name in SETS}
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-    manifest = write_version(asked.models / asked.version, weights, base, recipe, dev, hashes)
+    manifest = write_version(
+        asked.models / asked.version, weights, magnitudes, base, recipe, dev, hashes
+    )
     Registry(asked.models).promote(asked.version)
     print(manifest["metrics"], file=sys.stderr)
 

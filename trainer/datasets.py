@@ -4,21 +4,31 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from classifier.engine import Engine
 from classifier.labels import SENTIMENTS, TOPICS
 from classifier.text import model_text
+from ingest.clean import clean_text
+
+_LONGEST_TEXT = 20_000
 
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled text. A target is a distribution over its head's labels, or None if unknown."""
+    """One labelled text.
+
+    A target is a distribution over its head's labels, or None if unknown; its weight is less
+    than 1 where it is not a person's label but a teacher's opinion.
+    """
 
     text: str
     topic: tuple[float, ...] | None
     sentiment: tuple[float, ...] | None
+    topic_weight: float = 1.0
+    sentiment_weight: float = 1.0
 
 
 def one_hot(label: str, labels: tuple[str, ...]) -> tuple[float, ...]:
@@ -46,6 +56,11 @@ def read_rows(path: Path) -> Iterator[dict[str, object]]:
             yield json.loads(line)
 
 
+def served_text(row: Mapping[str, object]) -> str:
+    """The row's text as the classify stage would give it to the engine."""
+    return model_text(clean_text(str(row["text"]), _LONGEST_TEXT))
+
+
 def examples(rows: Iterable[dict[str, object]]) -> Iterator[Example]:
     """Rows with at least one label, as examples."""
     for row in rows:
@@ -54,7 +69,25 @@ def examples(rows: Iterable[dict[str, object]]) -> Iterator[Example]:
         sentiment = sentiment_target(row)
         if target is None and sentiment is None:
             continue
-        yield Example(model_text(str(row["text"]), str(row.get("body", ""))), target, sentiment)
+        yield Example(served_text(row), target, sentiment)
+
+
+def with_opinions(data: Sequence[Example], teacher: Engine, weight: float) -> list[Example]:
+    """``data`` with the teacher's distributions where a label is missing, at ``weight``.
+
+    The sets label one head each; so every row can still teach both (pseudo-labels across tasks).
+    """
+    opinions = teacher.classify([example.text for example in data])
+    return [
+        replace(
+            example,
+            topic=example.topic or opinion.topic_probabilities,
+            sentiment=example.sentiment or opinion.sentiment_probabilities,
+            topic_weight=example.topic_weight if example.topic else weight,
+            sentiment_weight=example.sentiment_weight if example.sentiment else weight,
+        )
+        for example, opinion in zip(data, opinions, strict=True)
+    ]
 
 
 _CASHTAG = re.compile(r"\$[A-Za-z]{1,6}\b")

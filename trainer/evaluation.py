@@ -8,8 +8,8 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from classifier.engine import Engine, Prediction
 from classifier.labels import SENTIMENTS, TOPICS
-from classifier.text import model_text
 from trainer.calibration import calibration_error
+from trainer.datasets import served_text
 
 LABELS: Mapping[str, tuple[str, ...]] = {"topic": TOPICS, "sentiment": SENTIMENTS}
 
@@ -39,7 +39,7 @@ def score(engine: Engine, rows: Sequence[Mapping[str, object]], head: str) -> Sc
     if not labelled:
         raise ValueError(f"no row bears a {head}")
     truth = [labels.index(str(row[head])) for row in labelled]
-    predictions = engine.classify([model_text(str(row["text"])) for row in labelled])
+    predictions = engine.classify([served_text(row) for row in labelled])
     table = np.array([probabilities(prediction, head) for prediction in predictions])
     guess = table.argmax(axis=1)
     recall = recall_score(

@@ -8,6 +8,7 @@ graph needs neither padding nor a mask.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 Array = NDArray[np.float32]
 _MS = "com.microsoft"
-_ZERO_POINT = 128
+_LEAST_GELU = -0.17  # the exact minimum is -0.16997
 
 
 class _Graph:
@@ -45,34 +46,59 @@ def _quantise_columns(weight: Array) -> tuple[NDArray[np.int8], Array]:
     return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
 
 
-def _rows_to_integers(graph: _Graph, rows: str) -> tuple[str, str]:
-    """Quantise each row of (tokens, width) by its own greatest magnitude."""
-    greatest = graph.node("ReduceMax", graph.node("Abs", rows), "axis_last", keepdims=0)
-    scale = graph.node("Max", graph.node("Mul", greatest, "one_127th"), "tiny")
-    integers = graph.node(
-        "QuantizeLinear",
-        rows,
-        scale,
-        graph.node("Expand", "zero_point", graph.node("Shape", scale)),
-        axis=0,
-    )
-    return integers, graph.node("Unsqueeze", scale, "axis_last")
+def _smoothing(weight: Array, greatest: Array) -> Array:
+    """How much of each input channel's range moves into the weights (SmoothQuant, strength 0.5).
+
+    A few channels of a BERT are far larger than the rest and would eat the 8 bits of all
+    (Xiao et al., 2023, section 4). ``greatest`` is the largest magnitude seen in each channel.
+    """
+    share = np.sqrt(np.maximum(greatest, 1e-3) / np.maximum(np.abs(weight).max(axis=1), 1e-4))
+    smoothing: Array = (share / share.mean()).astype(np.float32)
+    return smoothing
 
 
-def _linear(graph: _Graph, name: str, rows: tuple[str, str], weight: Array) -> str:
-    """Product of quantised rows with a quantised weight, without the bias."""
-    integers, row_scale = rows
-    quantised, column_scale = _quantise_columns(weight)
-    product = graph.node(
-        "MatMulIntegerToFloat",
-        integers,
-        graph.constant(f"{name}.weight", quantised),
-        "one",
-        graph.constant(f"{name}.scale", column_scale),
-        "zero_point",
-        domain=_MS,
-    )
-    return graph.node("Mul", product, row_scale)
+@dataclass(frozen=True)
+class _Linear:
+    """A linear layer without its bias, ready for integers.
+
+    ``floor`` is a lower bound of the inputs: with one, all 8 bits are above it, and the
+    product's error is a constant of each column, which ``bias`` takes back.
+    """
+
+    name: str
+    weight: Array
+    greatest: Array
+    floor: float | None = None
+
+    def write(self, graph: _Graph, rows: str) -> str:
+        """The product with ``rows`` (tokens, inputs), quantised row by row."""
+        smoothing = _smoothing(self.weight, self.greatest)
+        quantised, column_scale = _quantise_columns(self.weight * smoothing[:, None])
+        if self.floor is not None:
+            floor = graph.constant(f"{self.name}.floor", np.array(self.floor, np.float32))
+            rows = graph.node("Sub", rows, floor)
+        rows = graph.node("Mul", rows, graph.constant(f"{self.name}.smooth", 1.0 / smoothing))
+        signed = self.floor is None
+        size = graph.node("Abs", rows) if signed else rows
+        greatest = graph.node("ReduceMax", size, "axis_last", keepdims=0)
+        steps = "one_127th" if signed else "one_255th"
+        scale = graph.node("Max", graph.node("Mul", greatest, steps), "tiny")
+        zero = "middle" if signed else "zero"
+        zeros = graph.node("Expand", zero, graph.node("Shape", scale))
+        product = graph.node(
+            "MatMulIntegerToFloat",
+            graph.node("QuantizeLinear", rows, scale, zeros, axis=0),
+            graph.constant(f"{self.name}.weight", quantised),
+            "one",
+            graph.constant(f"{self.name}.scale", column_scale),
+            zero,
+            domain=_MS,
+        )
+        return graph.node("Mul", product, graph.node("Unsqueeze", scale, "axis_last"))
+
+    def bias(self, bias: Array) -> Array:
+        """The bias to add to the product."""
+        return bias if self.floor is None else bias + np.float32(self.floor) * self.weight.sum(0)
 
 
 def _norm(graph: _Graph, name: str, rows: str, skip: str, bias: Array, weights: "_Weights") -> str:
@@ -90,6 +116,20 @@ def _norm(graph: _Graph, name: str, rows: str, skip: str, bias: Array, weights: 
 
 
 _Weights = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class _Network:
+    """The weights by name, the number of attention heads, and the inputs' magnitudes."""
+
+    weights: _Weights
+    heads: int
+    magnitudes: Mapping[str, Array]
+
+    def linear(self, name: str, kernel: Array | None = None, floor: float | None = None) -> _Linear:
+        """The linear layer ``name``; ``kernel`` (inputs, outputs) replaces its own weight."""
+        weight = self.weights[f"{name}.weight"].T if kernel is None else kernel
+        return _Linear(name, weight, self.magnitudes[name], floor)
 
 
 def _embed(graph: _Graph, weights: _Weights) -> str:
@@ -116,42 +156,45 @@ def _embed(graph: _Graph, weights: _Weights) -> str:
     return graph.node("Reshape", normed, "flat")
 
 
-def _layer(graph: _Graph, index: int, rows: str, weights: _Weights, heads: int) -> str:
+def _attention(graph: _Graph, stem: str, rows: str, network: _Network) -> str:
+    """Self-attention within each document, on (tokens, width)."""
+    own, weights = f"{stem}.attention.self", network.weights
+    parts = ("query", "key", "value")
+    kernel = np.concatenate([weights[f"{own}.{part}.weight"].T for part in parts], axis=1)
+    bias = np.concatenate([weights[f"{own}.{part}.bias"] for part in parts])
+    packed = network.linear(f"{own}.query", kernel).write(graph, rows)
+    packed = graph.node("Add", packed, graph.constant(f"{own}.bias", bias))
+    names = [f"{own}.{part}.rows" for part in parts]
+    split = graph.constant(f"{own}.split", np.array([kernel.shape[0]] * 3, np.int64))
+    graph.nodes.append(helper.make_node("Split", [packed, split], names, name=own, axis=1))
+    by_document = [graph.node("Reshape", name, "documents_by_tokens") for name in names]
+    mixed = graph.node("MultiHeadAttention", *by_document, domain=_MS, num_heads=network.heads)
+    return graph.node("Reshape", mixed, "flat")
+
+
+def _layer(graph: _Graph, index: int, rows: str, network: _Network) -> str:
     """One transformer layer on (tokens, width)."""
     stem = f"encoder.encoder.layer.{index}"
-    own = f"{stem}.attention.self"
-    kernels = [weights[f"{own}.{part}.weight"].T for part in ("query", "key", "value")]
-    biases = [weights[f"{own}.{part}.bias"] for part in ("query", "key", "value")]
-    packed = _linear(graph, own, _rows_to_integers(graph, rows), np.concatenate(kernels, axis=1))
-    packed = graph.node("Add", packed, graph.constant(f"{own}.bias", np.concatenate(biases)))
-    width = kernels[0].shape[0]
-    parts = [f"{own}.{part}" for part in ("q", "k", "v")]
-    split = graph.constant(f"{own}.split", np.array([width] * 3, np.int64))
-    graph.nodes.append(helper.make_node("Split", [packed, split], parts, name=f"{own}.s", axis=1))
-    by_document = [graph.node("Reshape", part, "documents_by_tokens") for part in parts]
-    mixed = graph.node("MultiHeadAttention", *by_document, domain=_MS, num_heads=heads)
-    mixed = graph.node("Reshape", mixed, "flat")
-    out = f"{stem}.attention.output"
-    kernel = weights[f"{out}.dense.weight"].T
+    weights = network.weights
+    out = network.linear(f"{stem}.attention.output.dense")
     attended = _norm(
         graph,
-        f"{out}.LayerNorm",
-        _linear(graph, out, _rows_to_integers(graph, mixed), kernel),
+        f"{stem}.attention.output.LayerNorm",
+        out.write(graph, _attention(graph, stem, rows, network)),
         rows,
-        weights[f"{out}.dense.bias"],
+        out.bias(weights[f"{out.name}.bias"]),
         weights,
     )
-    wide = f"{stem}.intermediate.dense"
-    hidden = _linear(graph, wide, _rows_to_integers(graph, attended), weights[f"{wide}.weight"].T)
-    bias = graph.constant(f"{wide}.bias", weights[f"{wide}.bias"])
-    hidden = graph.node("BiasGelu", hidden, bias, domain=_MS)
-    back = f"{stem}.output"
+    wide = network.linear(f"{stem}.intermediate.dense")
+    bias = graph.constant(f"{wide.name}.bias", weights[f"{wide.name}.bias"])
+    hidden = graph.node("BiasGelu", wide.write(graph, attended), bias, domain=_MS)
+    back = network.linear(f"{stem}.output.dense", floor=_LEAST_GELU)
     return _norm(
         graph,
-        f"{back}.LayerNorm",
-        _linear(graph, back, _rows_to_integers(graph, hidden), weights[f"{back}.dense.weight"].T),
+        f"{stem}.output.LayerNorm",
+        back.write(graph, hidden),
         attended,
-        weights[f"{back}.dense.bias"],
+        back.bias(weights[f"{back.name}.bias"]),
         weights,
     )
 
@@ -176,16 +219,22 @@ def _heads(graph: _Graph, rows: str, weights: _Weights) -> None:
         graph.nodes.append(helper.make_node("Add", [product, bias], [head], name=head))
 
 
-def export_onnx(weights: _Weights, heads: int, target: Path) -> None:
+def export_onnx(
+    weights: _Weights, heads: int, magnitudes: Mapping[str, Array], target: Path
+) -> None:
     """Write the graph for the network's state ``weights`` (names as in TwoHeadedBert).
 
+    ``magnitudes`` holds, for each linear layer of the encoder, the largest magnitude of each
+    of its inputs over some real texts: see trainer.finetune.input_magnitudes.
     Input ``ids``: int64 (documents, tokens). Outputs: ``topic`` (documents, 20) and
     ``sentiment`` (documents, 3), logits in float32.
     """
     graph = _Graph()
-    graph.constant("zero_point", np.array(_ZERO_POINT, np.uint8))
+    graph.constant("middle", np.array(128, np.uint8))
+    graph.constant("zero", np.array(0, np.uint8))
     graph.constant("one", np.array(1.0, np.float32))
     graph.constant("one_127th", np.array(1.0 / 127.0, np.float32))
+    graph.constant("one_255th", np.array(1.0 / 255.0, np.float32))
     graph.constant("tiny", np.array(1e-8, np.float32))
     graph.constant("axis_last", np.array([-1], np.int64))
     graph.constant("axis_0", np.array([0], np.int64))
@@ -198,9 +247,10 @@ def export_onnx(weights: _Weights, heads: int, target: Path) -> None:
         helper.make_node("Concat", [shape, "width"], ["documents_by_tokens"], name="dbt", axis=0)
     )
     rows = _embed(graph, weights)
+    network = _Network(weights, heads, magnitudes)
     layers = sum(name.endswith("attention.self.query.weight") for name in weights)
     for index in range(layers):
-        rows = _layer(graph, index, rows, weights, heads)
+        rows = _layer(graph, index, rows, network)
     _heads(graph, rows, weights)
     model = helper.make_model(
         helper.make_graph(

@@ -5,7 +5,9 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional as nn
@@ -79,29 +81,43 @@ def _batches(
         yield ids, mask, [example for _, example in batch]
 
 
+def _head_loss(
+    logits: torch.Tensor,
+    targets: list[tuple[float, ...] | None],
+    weights: list[float],
+    smoothing: float,
+    class_weight: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Mean over the batch of the weighted cross-entropy of the rows that have a target."""
+    rows = [i for i, target in enumerate(targets) if target is not None]
+    if not rows:
+        return logits.new_zeros(())
+    losses = nn.cross_entropy(
+        logits[rows].float(),
+        torch.tensor([targets[i] for i in rows]),
+        weight=class_weight,
+        label_smoothing=smoothing,
+        reduction="none",
+    )
+    return (losses * torch.tensor([weights[i] for i in rows])).sum() / len(targets)
+
+
 def _loss(
     topic: torch.Tensor, sentiment: torch.Tensor, batch: list[Example], recipe: Recipe
 ) -> torch.Tensor:
-    """Cross-entropy of each head over the rows that carry its label, smoothed and summed."""
-    total = topic.new_zeros(())
-    has_topic = [i for i, row in enumerate(batch) if row.topic is not None]
-    if has_topic:
-        target = torch.tensor([batch[i].topic for i in has_topic])
-        total = total + nn.cross_entropy(
-            topic[has_topic].float(), target, label_smoothing=recipe.label_smoothing
-        ) * (len(has_topic) / len(batch))
-    has_sentiment = [i for i, row in enumerate(batch) if row.sentiment is not None]
-    if has_sentiment:
-        target = torch.tensor([batch[i].sentiment for i in has_sentiment])
-        weight = torch.ones(len(SENTIMENTS))
-        weight[NEGATIVE] = recipe.negative_weight
-        total = total + nn.cross_entropy(
-            sentiment[has_sentiment].float(),
-            target,
-            weight=weight,
-            label_smoothing=recipe.label_smoothing,
-        ) * (len(has_sentiment) / len(batch))
-    return total
+    """The sum of both heads' losses."""
+    class_weight = torch.ones(len(SENTIMENTS))
+    class_weight[NEGATIVE] = recipe.negative_weight
+    smoothing = recipe.label_smoothing
+    return _head_loss(
+        topic, [row.topic for row in batch], [row.topic_weight for row in batch], smoothing
+    ) + _head_loss(
+        sentiment,
+        [row.sentiment for row in batch],
+        [row.sentiment_weight for row in batch],
+        smoothing,
+        class_weight,
+    )
 
 
 def finetune(
@@ -144,3 +160,29 @@ def finetune(
             progress(step, steps, loss.item())
     network.load_state_dict(average.module.state_dict())
     return network.eval()
+
+
+def input_magnitudes(
+    network: TwoHeadedBert, texts: list[str], tokenizer: Tokenizer
+) -> dict[str, NDArray[np.float32]]:
+    """The largest magnitude of each input channel of each linear layer of the encoder."""
+    seen: dict[str, torch.Tensor] = {}
+
+    def watch(name: str) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...]], None]:
+        def note(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            greatest = inputs[0].abs().flatten(0, -2).amax(0)
+            seen[name] = torch.maximum(seen.get(name, greatest), greatest)
+
+        return note
+
+    hooks = [
+        module.register_forward_pre_hook(watch(name))
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Linear) and name.startswith("encoder.")
+    ]
+    with torch.inference_mode():
+        for encoding in tokenizer.encode_batch(texts):
+            network(torch.tensor([encoding.ids]))
+    for hook in hooks:
+        hook.remove()
+    return {name: greatest.numpy() for name, greatest in seen.items()}

@@ -9,7 +9,8 @@ class Recipe:
 
     ``layer_decay`` multiplies the learning rate once for each layer below the heads
     (Howard and Ruder, 2018, "discriminative fine-tuning"). ``ema`` is the decay of the
-    averaged weights that are kept in the end (Polyak averaging).
+    averaged weights that are kept in the end (Polyak averaging). ``opinion_weight`` counts a
+    teacher's opinion against a person's label.
     """
 
     epochs: int = 6
@@ -24,6 +25,7 @@ class Recipe:
     ema: float = 0.998
     negative_weight: float = 1.5
     noise_share: float = 0.3
+    opinion_weight: float = 0.5
     seed: int = 20260101
 
     def as_dict(self) -> dict[str, float | int]:

@@ -17,8 +17,9 @@ from classifier.labels import SENTIMENTS, TOPICS
 from classifier.onnx_engine import OnnxEngine
 from classifier.torch_engine import TorchEngine
 from trainer.calibration import Floats, fit_temperature
+from trainer.datasets import served_text
 from trainer.evaluation import LABELS, probabilities, score
-from trainer.export import export_onnx
+from trainer.export import Array, export_onnx
 from trainer.recipe import Recipe
 
 Rows = Sequence[Mapping[str, object]]
@@ -32,7 +33,8 @@ class Refused(ValueError):
 
 def write_version(
     target: Path,
-    weights: Mapping[str, np.ndarray],
+    weights: Mapping[str, Array],
+    magnitudes: Mapping[str, Array],
     base: Path,
     recipe: Recipe,
     dev: Mapping[str, Rows],
@@ -53,7 +55,7 @@ def write_version(
         {name: np.ascontiguousarray(value, np.float16) for name, value in weights.items()},
         partial / "model.safetensors",
     )
-    export_onnx(weights, config["num_attention_heads"], partial / "model.onnx")
+    export_onnx(weights, config["num_attention_heads"], magnitudes, partial / "model.onnx")
     raw = OnnxEngine(partial, target.name, Calibration(), threads=2)
     calibration = _calibrate(raw, dev)
     served = OnnxEngine(partial, target.name, calibration, threads=2)
@@ -90,7 +92,7 @@ def _calibrate(engine: Engine, dev: Mapping[str, Rows]) -> Calibration:
     fitted = {}
     for head, labels in LABELS.items():
         rows = [row for rows in dev.values() for row in rows if row.get(head) is not None]
-        predictions = engine.classify([str(row["text"]) for row in rows])
+        predictions = engine.classify([served_text(row) for row in rows])
         # The logarithm of a softmax is its logits up to a constant a row, which cancels.
         logits: Floats = np.array(
             [[math.log(max(p, 1e-12)) for p in probabilities(one, head)] for one in predictions]
@@ -101,10 +103,14 @@ def _calibrate(engine: Engine, dev: Mapping[str, Rows]) -> Calibration:
 
 
 def _agreement(ours: Engine, reference: Engine, dev: Mapping[str, Rows]) -> dict[str, float]:
-    """The share of rows that both engines give the same label, by head."""
-    texts = [str(row["text"]) for rows in dev.values() for row in rows]
-    pairs = list(zip(ours.classify(texts), reference.classify(texts), strict=True))
-    return {
-        "topic": sum(a.topic == b.topic for a, b in pairs) / len(pairs),
-        "sentiment": sum(a.sentiment == b.sentiment for a, b in pairs) / len(pairs),
-    }
+    """The share of rows to which both engines give the same label, by head, on labelled rows."""
+    shares = {}
+    for head in LABELS:
+        rows = [row for rows in dev.values() for row in rows if row.get(head) is not None]
+        texts = [served_text(row) for row in rows]
+        pairs = zip(ours.classify(texts), reference.classify(texts), strict=True)
+        same = [
+            np.argmax(probabilities(a, head)) == np.argmax(probabilities(b, head)) for a, b in pairs
+        ]
+        shares[head] = round(sum(map(bool, same)) / len(same), 4)
+    return shares
