@@ -89,10 +89,20 @@ class Membership(kafka.ConsumerRebalanceListener):  # type: ignore[misc]
             polled: dict[Any, list[Any]] = self.consumer.poll(timeout_ms, max_records)
         except kafka.errors.KafkaError as error:
             raise permanent(error) or Retry(f"polling failed ({error!r})") from error
+        finally:
+            self._keep_joining()
         if polled:
             self.last_contact = self._clock()
         self._ask_for_ends()
         return polled
+
+    def _keep_joining(self) -> None:
+        # The client (3.0.12) forgets a join that outlasts one poll if it was begun because the
+        # topics' metadata changed: nobody collects its result, and the member gets nothing for
+        # ever after. With the flag set the next poll collects it.
+        coordinator = self.consumer._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
 
     def begin(self, partition: Any, offset: int | None = None) -> None:
         """Let ``partition`` speak, from ``offset`` (None: its beginning)."""

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import asdict, replace
 
+import kafka
 import pytest
 
 from ingest.broker import FencedOut, KafkaConfig, Retry
@@ -75,7 +76,8 @@ def test_a_broker_killed_and_restarted_in_the_middle_costs_nothing(
     broker: KafkaServer, config: KafkaConfig
 ) -> None:
     ids = fill(config, 400)
-    log = open_log(member(config, "w1"))
+    # Longer than a restart takes, or the broker would rightly end the transaction meanwhile.
+    log = open_log(replace(member(config, "w1"), transaction_timeout_ms=30_000))
     copied = threading.Event()
 
     def kill_and_restart() -> None:
@@ -99,6 +101,7 @@ def test_a_broker_killed_and_restarted_in_the_middle_costs_nothing(
         if count > 50:
             copied.set()
     chaos.join()
+    assert count >= 400, f"{count} copied, contact {log.healthy()}"
     log.close()
     assert outcome(config) == once(ids)
 
@@ -180,6 +183,24 @@ def test_a_failed_transaction_leaves_no_offset_behind_for_the_next_one(
         expected = one.offset + 1 if partition.partition == one.origin.partition else None
         assert consumer.committed(partition, timeout_ms=5_000) == expected
     assert len(outcome(config)) == 1
+    log.close()
+
+
+def test_new_partitions_are_taken_up_also_when_the_join_outlasts_many_polls(
+    broker: KafkaServer, config: KafkaConfig
+) -> None:
+    fill(config, 8)
+    log = open_log(member(config, "w1"))
+    take(log, 8)
+    for count in (5, 6, 7, 8):
+        admin = kafka.KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+        admin.create_partitions({config.topics[0]: count})
+        admin.close()
+        log._membership.consumer._cluster.request_update()
+        deadline = time.monotonic() + 10
+        while len(log.lag()) < count and time.monotonic() < deadline:
+            log.poll(1)
+        assert len(log.lag()) == count
     log.close()
 
 
