@@ -1,0 +1,196 @@
+"""Webhooks to a receiver that misbehaves in every way that receivers do."""
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from alerts.deliver import Deliverer
+from alerts.delivery import Outcome
+from alerts.redis_store import RedisDeliveryQueue, connect
+from alerts.sinks import open_sink
+from alerts.sinks.config import SinkConfig, SinkProblem
+from ingest.meter import NullMeter
+from tests.delivery.conftest import SECRET, packed
+
+SCHEDULE = (50,) * 8
+
+
+def wall() -> int:
+    return int(time.time() * 1000)
+
+
+def webhook(url: str, **more):
+    return open_sink(SinkConfig("webhook", "hook", url, (SECRET,), allow_private=True, **more))
+
+
+def deliver_all(queue, sinks, seconds: float = 8.0, until=None) -> Deliverer:
+    deliverer = Deliverer(queue, sinks, wall, NullMeter(), SCHEDULE)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        deliverer.step()
+        if not deliverer.under_way and (until() if until else queue.waiting() == 0):
+            break
+        time.sleep(0.01)
+    deliverer.close()
+    return deliverer
+
+
+def put(store, *lines: bytes) -> None:
+    fence = store.claim(0)
+    store.commit(0, fence, fence.offset + 1, [], list(lines))
+
+
+def test_a_webhook_arrives_signed_with_the_alert_and_its_evidence(store, queue, receiver):
+    put(store, packed("a"))
+    deliver_all(queue, {"hook": webhook(receiver.url)})
+    [effect] = receiver.effects
+    assert receiver.refused == 0
+    assert effect.content["type"] == "alert.firing"
+    assert effect.content["timestamp"] == "2023-03-10T16:00:00Z"
+    data = effect.content["data"]
+    assert data["evidence"] == ["d1"]
+    assert data["documents"][0]["title"] == "Bank fails"
+    assert data["provenance"] == {"replay": False}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [(503, {})],
+        [(500, {}), (502, {}), (429, {"retry-after": "0"})],
+        [(302, {"location": "http://127.0.0.1:9/"})],
+    ],
+    ids=["down", "flapping", "redirecting"],
+)
+def test_a_receiver_that_fails_at_first_gets_the_same_id_again(store, queue, receiver, answers):
+    receiver.behave = lambda _, attempt: (
+        answers[attempt - 1] if attempt <= len(answers) else (200, {})
+    )
+    put(store, packed("a"))
+    deliver_all(queue, {"hook": webhook(receiver.url)})
+    assert list(receiver.requests.values()) == [len(answers) + 1]
+    assert len(receiver.effects) == 1
+
+
+def test_retry_after_is_honoured(store, queue, receiver):
+    receiver.behave = lambda _, attempt: (429, {"retry-after": "1"}) if attempt == 1 else (200, {})
+    put(store, packed("a"))
+    started = time.monotonic()
+    deliver_all(queue, {"hook": webhook(receiver.url)})
+    assert len(receiver.effects) == 1
+    assert time.monotonic() - started >= 1
+
+
+def test_a_receiver_that_says_gone_is_left_alone(store, queue, receiver):
+    receiver.behave = lambda *_: (410, {})
+    put(store, packed("a"))
+    deliverer = deliver_all(queue, {"hook": webhook(receiver.url)})
+    assert "410" in deliverer.disabled["hook"]
+    assert sum(receiver.requests.values()) == 1
+
+
+def test_a_receiver_that_was_away_gets_everything_when_it_is_back(store, queue, receiver):
+    receiver.stop()
+    put(store, packed("a"), packed("b"))
+    deliver_all(queue, {"hook": webhook(receiver.url)}, seconds=0.3)
+    receiver.start()
+    deliver_all(queue, {"hook": webhook(receiver.url)})
+    assert len(receiver.effects) == 2
+
+
+def test_a_dead_sink_delays_no_other(store, queue, receiver, tmp_path: Path):
+    receiver.behave = lambda *_: (time.sleep(3), (200, {}))[1]
+    path = tmp_path / "alerts.jsonl"
+    sinks = {
+        "hook": webhook(receiver.url),
+        "file": open_sink(SinkConfig("jsonl", "file", path=path)),
+    }
+    put(store, *[packed(f"a{i}") for i in range(20)])
+    started = time.monotonic()
+    deliverer = Deliverer(queue, sinks, wall, NullMeter(), SCHEDULE)
+    while path.read_bytes().count(b"\n") < 20 and time.monotonic() - started < 10:
+        deliverer.step()
+        time.sleep(0.01)
+    assert path.read_bytes().count(b"\n") == 20
+    assert not receiver.effects
+    deliverer.close()
+
+
+def test_addresses_inside_the_network_are_refused_unless_allowed(receiver):
+    sink = open_sink(SinkConfig("webhook", "hook", receiver.url, (SECRET,)))
+    from alerts.delivery import Delivery
+
+    outcome = sink.deliver(Delivery.of("a.0", "hook", 0, packed()), wall())
+    assert outcome.kind == "retry"
+    assert "inside the network" in outcome.detail
+    assert not receiver.requests
+
+
+def test_two_secrets_make_two_signatures_while_one_is_changed(store, queue, receiver):
+    newer = "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+    sink = open_sink(
+        SinkConfig("webhook", "hook", receiver.url, (newer, SECRET), allow_private=True)
+    )
+    put(store, packed("a"))
+    deliver_all(queue, {"hook": sink})
+    assert len(receiver.effects) == 1
+
+
+def test_a_wrong_secret_is_told_without_telling_it():
+    with pytest.raises(SinkProblem) as problem:
+        open_sink(SinkConfig("webhook", "hook", "https://example.com", ("whsec_%%%",)))
+    assert "%%%" not in str(problem.value)
+    assert "%%%" not in repr(SinkConfig("webhook", "hook", "", ("whsec_%%%",)))
+
+
+def _worker(url: str, hook: str) -> None:
+    queue = RedisDeliveryQueue(connect(url), 2)
+    deliverer = Deliverer(queue, {"hook": webhook(hook)}, wall, NullMeter(), SCHEDULE)
+    while True:
+        deliverer.step()
+        time.sleep(0.005)
+
+
+def test_killed_workers_lose_nothing_and_nothing_takes_effect_twice(
+    store, queue, receiver, server, monkeypatch
+):
+    monkeypatch.setattr("alerts.deliver.VISIBILITY_MS", 300)  # inherited by the forked workers
+    receiver.behave = lambda *_: (time.sleep(0.02), (200, {}))[1]
+    put(store, *[packed(f"a{i}") for i in range(60)])
+    context = multiprocessing.get_context("fork")
+    kills = 0
+    deadline = time.monotonic() + 30
+    while queue.waiting() and time.monotonic() < deadline:
+        worker = context.Process(target=_worker, args=(server.url, receiver.url))
+        worker.start()
+        time.sleep(0.25)
+        worker.kill()
+        worker.join()
+        kills += 1
+    assert kills > 1
+    assert queue.waiting() == 0
+    assert len(receiver.effects) == 60
+    assert len(receiver.requests) == 60
+
+
+def test_the_file_has_each_transition_once_and_mends_a_torn_line(tmp_path: Path):
+    from alerts.delivery import Delivery
+
+    path = tmp_path / "alerts.jsonl"
+    one = Delivery.of("a.0", "file", 0, packed("a"))
+    two = Delivery.of("b.0", "file", 0, packed("b"))
+    sink = open_sink(SinkConfig("jsonl", "file", path=path))
+    assert sink.deliver(one, 0) == Outcome("ok")
+    sink.deliver(one, 0)
+    sink.close()
+    with path.open("ab") as torn:
+        torn.write(b'{"alert_id":"b","seq')
+    sink = open_sink(SinkConfig("jsonl", "file", path=path))
+    sink.deliver(one, 0)
+    sink.deliver(two, 0)
+    sink.close()
+    ids = [json.loads(line)["alert_id"] for line in path.read_text().splitlines()]
+    assert ids == ["a", "b"]
