@@ -30,12 +30,12 @@ class WatchConfig:
     windows_ms: tuple[int, ...] = (15 * MINUTE, HOUR, 3 * HOUR)
     allowed_lateness_ms: int = 2 * MINUTE
     settle_ms: int = 3 * MINUTE
-    count_threshold: float = 1e-4
-    share_threshold: float = 1e-3
+    count_threshold: float = 1e-3
+    share_threshold: float = 3e-3
     minimum_negative: int = 5
     critical_count: float = 1e-10
     critical_share: float = 1e-4
-    calm_count: float = 1e-2
+    calm_count: float = 3e-2
     calm_share: float = 0.1
     escalation_factor: float = 1e-3
     hold_ms: int = 30 * MINUTE
