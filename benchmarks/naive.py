@@ -25,7 +25,7 @@ from classifier.labels import SENTIMENTS
 
 
 def sentiment_pipeline(folder: Path):
-    """transformers' own pipeline over the same encoder and sentiment head."""
+    """Transformers' own pipeline over the same encoder and sentiment head."""
     config = BertConfig.from_pretrained(folder, num_labels=len(SENTIMENTS))
     config.id2label = dict(enumerate(SENTIMENTS))
     model = BertForSequenceClassification(config)
