@@ -180,7 +180,9 @@ def _panel(panel: Any, timeline: Timeline, name: str, episodes: list[Episode], w
         least = (starts[-1] + width - starts[0]) // 250
         end = max(episode.ended_at or starts[-1] + width, begun + least)
         named = "alert" if episode is episodes[0] else None
-        panel.axvspan(_date(begun), _date(end), color=_SHADE, alpha=0.5, lw=0, label=named)
+        panel.axvspan(
+            _date(begun), _date(end), color=_SHADE, alpha=0.5, lw=0, zorder=0, label=named
+        )
     _annotate(panel, strongest[:3], top)
     panel.set_title(name, loc="left", fontsize=13)
     panel.set_ylim(0, top * 1.35)

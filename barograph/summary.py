@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alerts.line import alert_line, iso, rounded
+from alerts.telling import counted
 from alerts.transition import Transition
 from barograph.chain import Step
 from ingest.dead_letters import reason_class
@@ -144,7 +145,9 @@ def show(tally: Tally, seconds: float, console: Console, most: int = 20) -> None
     if not tally.episodes:
         console.print("No alert: bad news stayed within what each series expects.")
         return
-    table = Table(title=f"{len(tally.episodes)} alerts (UTC)", title_justify="left")
+    table = Table(
+        title=f"{counted(len(tally.episodes), 'alert', 'alerts')} (UTC)", title_justify="left"
+    )
     for name in ("series", "severity", "start", "peak", "end"):
         table.add_column(name, no_wrap=name != "series")
     table.add_column("negative", justify="right")
