@@ -46,13 +46,14 @@ def _quantise_columns(weight: Array) -> tuple[NDArray[np.int8], Array]:
     return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
 
 
-def _smoothing(weight: Array, greatest: Array) -> Array:
-    """How much of each input channel's range moves into the weights (SmoothQuant, strength 0.5).
+def _smoothing(weight: Array, greatest: Array, strength: float) -> Array:
+    """How much of each input channel's range moves into the weights (SmoothQuant).
 
     A few channels of a BERT are far larger than the rest and would eat the 8 bits of all
     (Xiao et al., 2023, section 4). ``greatest`` is the largest magnitude seen in each channel.
     """
-    share = np.sqrt(np.maximum(greatest, 1e-3) / np.maximum(np.abs(weight).max(axis=1), 1e-4))
+    inputs = np.maximum(greatest, 1e-3) ** strength
+    share = inputs / np.maximum(np.abs(weight).max(axis=1), 1e-4) ** (1 - strength)
     smoothing: Array = (share / share.mean()).astype(np.float32)
     return smoothing
 
@@ -68,11 +69,12 @@ class _Linear:
     name: str
     weight: Array
     greatest: Array
+    strength: float
     floor: float | None = None
 
     def write(self, graph: _Graph, rows: str) -> str:
         """The product with ``rows`` (tokens, inputs), quantised row by row."""
-        smoothing = _smoothing(self.weight, self.greatest)
+        smoothing = _smoothing(self.weight, self.greatest, self.strength)
         quantised, column_scale = _quantise_columns(self.weight * smoothing[:, None])
         if self.floor is not None:
             floor = graph.constant(f"{self.name}.floor", np.array(self.floor, np.float32))
@@ -103,14 +105,12 @@ class _Linear:
 
 def _norm(graph: _Graph, name: str, rows: str, skip: str, bias: Array, weights: "_Weights") -> str:
     """Layer norm of rows + skip + bias."""
+    biased = graph.node("Add", rows, graph.constant(f"{name}.skip_bias", bias))
     return graph.node(
-        "SkipLayerNormalization",
-        rows,
-        skip,
+        "LayerNormalization",  # Microsoft's fused SkipLayerNormalization took ten times as long
+        graph.node("Add", biased, skip),
         graph.constant(f"{name}.gamma", weights[f"{name}.weight"]),
         graph.constant(f"{name}.beta", weights[f"{name}.bias"]),
-        graph.constant(f"{name}.skip_bias", bias),
-        domain=_MS,
         epsilon=1e-12,
     )
 
@@ -120,16 +120,17 @@ _Weights = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class _Network:
-    """The weights by name, the number of attention heads, and the inputs' magnitudes."""
+    """The weights by name, attention heads, the inputs' magnitudes, the smoothing's strength."""
 
     weights: _Weights
     heads: int
     magnitudes: Mapping[str, Array]
+    strength: float
 
     def linear(self, name: str, kernel: Array | None = None, floor: float | None = None) -> _Linear:
         """The linear layer ``name``; ``kernel`` (inputs, outputs) replaces its own weight."""
         weight = self.weights[f"{name}.weight"].T if kernel is None else kernel
-        return _Linear(name, weight, self.magnitudes[name], floor)
+        return _Linear(name, weight, self.magnitudes[name], self.strength, floor)
 
 
 def _embed(graph: _Graph, weights: _Weights) -> str:
@@ -220,12 +221,13 @@ def _heads(graph: _Graph, rows: str, weights: _Weights) -> None:
 
 
 def export_onnx(
-    weights: _Weights, heads: int, magnitudes: Mapping[str, Array], target: Path
+    weights: _Weights, heads: int, magnitudes: Mapping[str, Array], strength: float, target: Path
 ) -> None:
     """Write the graph for the network's state ``weights`` (names as in TwoHeadedBert).
 
     ``magnitudes`` holds, for each linear layer of the encoder, the largest magnitude of each
-    of its inputs over some real texts: see trainer.finetune.input_magnitudes.
+    of its inputs over some real texts: see trainer.finetune.input_magnitudes. ``strength``
+    (0 to 1) says how much of the inputs' range moves into the weights.
     Input ``ids``: int64 (documents, tokens). Outputs: ``topic`` (documents, 20) and
     ``sentiment`` (documents, 3), logits in float32.
     """
@@ -247,7 +249,7 @@ def export_onnx(
         helper.make_node("Concat", [shape, "width"], ["documents_by_tokens"], name="dbt", axis=0)
     )
     rows = _embed(graph, weights)
-    network = _Network(weights, heads, magnitudes)
+    network = _Network(weights, heads, magnitudes, strength)
     layers = sum(name.endswith("attention.self.query.weight") for name in weights)
     for index in range(layers):
         rows = _layer(graph, index, rows, network)
