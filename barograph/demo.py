@@ -57,8 +57,10 @@ def run_demo(
     finally:
         receiver.stop()
     show(done.tally, done.seconds, console)
-    if receiver.effects:
-        _show_alert(receiver.effects[0].content, receiver.effects[0].id, console)
+    fired = [effect for effect in receiver.effects if effect.content["type"] == "alert.firing"]
+    if fired:
+        first = min(fired, key=lambda effect: str(effect.content["timestamp"]))
+        _show_alert(first.content, first.id, console)
     shown = Shown(done, len(receiver.effects), receiver.refused)
     _show_files(shown, plan, receiver.url, console)
     return shown

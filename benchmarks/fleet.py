@@ -79,8 +79,11 @@ class Fleet:
     ``settings`` are further environment variables for every member.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, str], topics: dict[str, int] | None = None
+    ) -> None:
         self.folder = folder
+        self.topics = topics or {"news": PARTITIONS, "comments": PARTITIONS}
         self.kafka = KafkaServer(folder / "kafka")
         self.kafka.start()
         self.store = EmbeddedValkey(folder / "store")
@@ -107,17 +110,10 @@ class Fleet:
             "BAROGRAPH_SINKS": json.dumps(sinks),
             **settings,
         }
-        self.config = KafkaConfig(bootstrap_servers=(self.kafka.bootstrap,))
-        ensure_topics(
-            self.config,
-            {
-                "news": PARTITIONS,
-                "comments": PARTITIONS,
-                "readings": PARTITIONS,
-                "dead-letters": 1,
-            },
-            1,
-        )
+        self.environment["BAROGRAPH_KAFKA__TOPICS"] = ",".join(self.topics)
+        self.config = KafkaConfig((self.kafka.bootstrap,), topics=tuple(self.topics))
+        others = {self.config.readings_topic: PARTITIONS, self.config.dead_letter_topic: 1}
+        ensure_topics(self.config, self.topics | others, 1)
 
     def add(self, role: str, count: int = 1) -> None:
         for index in range(count):
@@ -155,10 +151,9 @@ class Fleet:
 
     def is_settled(self) -> bool:
         """Whether every document is classified, every reading watched, every alert delivered."""
-        behind = self._behind(f"{self.config.group}-classify", self.config.topics)
-        if behind is None or behind > 0:
+        if self._behind(f"{self.config.group}-classify") > 0:
             return False
-        ends = self._ends([self.config.readings_topic])
+        ends = self._ends({self.config.readings_topic: PARTITIONS})
         time.sleep(0.5)  # marks go on; the watch stage must pass where the log ended before
         stored = connect(self.store.url)
         for partition, end in ends.items():
@@ -177,8 +172,8 @@ class Fleet:
         """What the file sink holds, sorted."""
         return sorted(self.alerts.read_bytes().splitlines()) if self.alerts.exists() else []
 
-    def _ends(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
-        partitions = [TopicPartition(t, p) for t in topics for p in range(PARTITIONS)]
+    def _ends(self, topics: dict[str, int]) -> dict[TopicPartition, int]:
+        partitions = [TopicPartition(t, p) for t, count in topics.items() for p in range(count)]
         consumer = KafkaConsumer(
             bootstrap_servers=self.kafka.bootstrap, isolation_level="read_committed"
         )
@@ -188,8 +183,8 @@ class Fleet:
         finally:
             consumer.close()
 
-    def _behind(self, group: str, topics: Iterable[str]) -> int | None:
-        ends = self._ends(topics)
+    def _behind(self, group: str) -> int:
+        ends = self._ends(self.topics)
         consumer = KafkaConsumer(bootstrap_servers=self.kafka.bootstrap, group_id=group)
         try:
             places = {tp: consumer.committed(tp, timeout_ms=5000) for tp in ends}
