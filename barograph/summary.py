@@ -150,7 +150,7 @@ def show(tally: Tally, seconds: float, console: Console, most: int = 20) -> None
     )
     for name in ("series", "severity", "start", "peak", "end"):
         table.add_column(name, no_wrap=name != "series")
-    table.add_column("negative", justify="right")
+    table.add_column("negative (usual)", justify="right", no_wrap=True)
     worst = sorted(tally.episodes.values(), key=lambda e: e.peak.p_value)[:most]
     for episode in sorted(worst, key=lambda e: e.first.event_time):
         start = episode.first.started_at
@@ -160,7 +160,7 @@ def show(tally: Tally, seconds: float, console: Console, most: int = 20) -> None
             _short(start),
             _after(episode.peak.event_time, start),
             "fires" if episode.ended_at is None else _after(episode.ended_at, start),
-            f"{episode.peak.observed_negative} (usual {episode.peak.expected_negative:.1f})",
+            f"{episode.peak.observed_negative} ({episode.peak.expected_negative:.1f})",
         )
     console.print(table)
     if len(tally.episodes) > most:
