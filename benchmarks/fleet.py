@@ -27,7 +27,7 @@ from ingest.broker import DocumentProducer, KafkaConfig, ensure_topics
 from tests.servers import KafkaServer, free_port
 
 PARTITIONS = 4
-MARKERS = 50
+MARKERS = 20
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -151,22 +151,22 @@ class Fleet:
 
     def is_settled(self) -> bool:
         """Whether every document is classified, every reading watched, every alert delivered."""
+        if not self.is_watched():
+            return False
+        return RedisDeliveryQueue(connect(self.store.url), PARTITIONS).waiting() == 0
+
+    def is_watched(self) -> bool:
+        """Whether every document is classified and its readings are committed to the store."""
         if self._behind(f"{self.config.group}-classify") > 0:
             return False
         ends = self._ends({self.config.readings_topic: PARTITIONS})
-        time.sleep(0.5)  # marks go on; the watch stage must pass where the log ended before
         stored = connect(self.store.url)
-        for partition, end in ends.items():
-            offset = stored.hget(f"{{barograph:{partition.partition}}}:fence", "offset")
+        time.sleep(0.3)  # marks go on; the watch stage must pass where the log ended before
+        return all(
             # Behind the last entry come markers of transactions, which nobody reads.
-            if int(offset or 0) + MARKERS < end:
-                return False
-        return RedisDeliveryQueue(stored, PARTITIONS).waiting() == 0
-
-    def watched_to(self) -> list[bytes | None]:
-        """The stored watermark of each partition, as bytes: equal means that nothing moves."""
-        stored = connect(self.store.url)
-        return [stored.get(f"{{barograph:{index}}}:partition") for index in range(PARTITIONS)]
+            int(stored.hget(f"{{barograph:{tp.partition}}}:fence", "offset") or 0) + MARKERS >= end
+            for tp, end in ends.items()
+        )
 
     def alert_lines(self) -> list[bytes]:
         """What the file sink holds, sorted."""
