@@ -40,7 +40,9 @@ class Service:
         self.log = folder / f"{name}.log"
         changed = {"BAROGRAPH_DATA_DIR": str(folder / name), "BAROGRAPH_HTTP__HOST": "127.0.0.1"}
         changed |= {"BAROGRAPH_HTTP__PORT": str(self.port)}
-        given = {key: str(value) for key, value in self.body["environment"].items()}
+        # A value that Compose takes from the user is among the secrets or left to its default.
+        written = {k: str(v) for k, v in self.body["environment"].items() if v is not None}
+        given = {key: text for key, text in written.items() if not text.startswith("${")}
         given = {key: changed.get(key, addresses.get(text, text)) for key, text in given.items()}
         clean = {k: v for k, v in os.environ.items() if not k.startswith("BAROGRAPH_")}
         program, *arguments = self.body["command"]
