@@ -1,4 +1,9 @@
-"""The sample stream that ships with the program: two weeks of March 2023."""
+"""The sample stream that ships with the program: two weeks of March 2023.
+
+The course of the banking crisis is as it was, to the hour; every sentence was written for this
+file. Sources and authors are invented, and so are many of the everyday items around the crisis:
+this is something to replay, not a record to cite.
+"""
 
 from pathlib import Path
 
