@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from alerts.store import Behind, Fenced, StoreUnavailable
+from alerts.transition import Transition
 from barograph.chain import Chain, Wait
 from barograph.intake import HTTP, Busy, Inbox, Parcel
-from barograph.logs import Logger
+from barograph.logs import Logger, log_alert
 from barograph.supervisor import Fatal, Pulse, Trouble
 from classifier.reading import Mark
 from classifier.stage import Batch
@@ -85,8 +86,7 @@ class ChainRole:
             origins = self._origins(chain)
             batch = chain.classify(records, now, origins) if records else Batch()
             self.dead_letters.append(batch.dead_letters)
-            if records:
-                chain.commit(records, batch)
+            transitions = chain.commit(records, batch).transitions if records else []
         except BaseException as problem:
             for parcel in parcels:
                 parcel.done.set_exception(Busy(f"not committed: {type(problem).__name__}"))
@@ -95,6 +95,7 @@ class ChainRole:
             self._active[str(parcel.origin)] = now
             if not parcel.done.cancelled():
                 parcel.done.set_result(None)
+        self._tell(transitions)
         self._measure(chain, batch)
         self._limit(batch)
 
@@ -112,6 +113,10 @@ class ChainRole:
                 fresh = [record for record in fresh if record.offset > known.offset]
             records += fresh
         return records
+
+    def _tell(self, transitions: list[Transition]) -> None:
+        for transition in transitions:
+            log_alert(self.log, transition)
 
     def _measure(self, chain: Chain, batch: Batch) -> None:
         self.meter.set("barograph_alerts_firing", chain.firing)
@@ -144,6 +149,5 @@ class ChainRole:
             if name not in busy
         ]
         if marks:
-            for transition in chain.mark(marks):
-                self.log.info("alert", type=transition.type, series=transition.series)
+            self._tell(chain.mark(marks))
             self.meter.set("barograph_alerts_firing", chain.firing)

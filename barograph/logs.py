@@ -8,6 +8,9 @@ from typing import Any, Literal, TextIO, cast
 
 import structlog
 
+from alerts.line import iso
+from alerts.transition import Transition
+
 Logger = structlog.stdlib.BoundLogger
 
 _SECRET_KEY = re.compile(r"secret|token|password|passwd|authorization|author_key|api_key", re.I)
@@ -53,6 +56,19 @@ def set_up(
         cache_logger_on_first_use=False,
     )
     return cast(Logger, structlog.get_logger("barograph"))
+
+
+def log_alert(log: Logger, transition: Transition) -> None:
+    """Say that an alert has fired, got worse or ended."""
+    log.info(
+        "alert",
+        type=transition.type,
+        series=transition.series,
+        alert_id=transition.alert_id,
+        severity=transition.severity,
+        event_time=iso(transition.event_time),
+        summary=transition.summary,
+    )
 
 
 def redacted(text: str) -> str:

@@ -82,11 +82,13 @@ def run_plan(
         chain.open()
         timeline = Timeline(settings.watch_config()) if plan.picture else None
         watchers = _watchers(plan, timeline, progress, console, stack)
+        stopped = stack.enter_context(_interruptible())
         if plan.speed is None:
             batches = batched(records, plan.batch_size)
         else:
-            batches = paced(records, plan.batch_size, plan.speed, policy, wall())
-        stopped = stack.enter_context(_interruptible())
+            batches = paced(
+                records, plan.batch_size, plan.speed, policy, wall(), sleep=_nap(stopped)
+            )
         began = time.monotonic()
         tally = run_replay(batches, chain, clock, origins, watchers, wall, stopped)
         seconds = time.monotonic() - began
@@ -162,6 +164,17 @@ def _deliver(
     if left:
         console.print(f"{left} deliveries did not arrive; a replay does not try for longer")
     return left
+
+
+def _nap(stopped: Callable[[], bool]) -> Callable[[float], None]:
+    """A sleep that an interruption ends."""
+
+    def sleep(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not stopped() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
+
+    return sleep
 
 
 def _no_wait(reason: str) -> None:

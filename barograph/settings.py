@@ -83,7 +83,7 @@ class RedisGroup(Group):
 
 
 class WatchGroup(Group):
-    """Windows, lateness and thresholds; see ``docs/settings.md``."""
+    """Windows, lateness and thresholds: what ``alerts.rules.WatchConfig`` says of them holds."""
 
     bucket_seconds: int = Field(default=_WATCH.bucket_ms // 1000, ge=1)
     windows_seconds: Numbers = tuple(window // 1000 for window in _WATCH.windows_ms)

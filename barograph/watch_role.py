@@ -10,7 +10,7 @@ import msgspec
 from alerts.store import Behind, Fence, Fenced, StoreUnavailable, WatchStore
 from alerts.watch import Changes, PartitionWatch
 from barograph.chain import Pack
-from barograph.logs import Logger
+from barograph.logs import Logger, log_alert
 from barograph.supervisor import Pulse, Trouble
 from classifier.reading import Entry, Reading, decode
 from ingest.broker import BrokerProblem, FencedOut, KafkaConfig, ReadingsLog, Retry
@@ -154,10 +154,4 @@ class WatchRole:
             delay = max(0, self.wall() - oldest) / 1000
             self.meter.observe("barograph_publish_to_decision_seconds", delay)
         for transition in changes.transitions:
-            self.log.info(
-                "alert",
-                type=transition.type,
-                series=transition.series,
-                alert_id=transition.alert_id,
-                severity=transition.severity,
-            )
+            log_alert(self.log, transition)

@@ -86,6 +86,8 @@ def replay(
         refuse(f"--picture {picture}: the name ends in .png or .html")
     if source.startswith("kafka:") and settings.embedded:
         refuse("a replay from Kafka needs BAROGRAPH_KAFKA__BOOTSTRAP_SERVERS")
+    if deliver and not settings.sinks:
+        refuse("--deliver needs sinks to deliver to: set BAROGRAPH_SINKS")
     plan = Plan(
         source=source,
         batch_size=batch_size or settings.classify.batch_size,

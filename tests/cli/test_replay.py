@@ -123,6 +123,7 @@ def test_a_replay_leaves_nothing_but_what_was_asked_for(
     [
         (("--speed", "fast"), "60x"),
         (("--picture", "p.gif"), ".png or .html"),
+        (("--deliver",), "BAROGRAPH_SINKS"),
         (("--series-by", "topics"), "'topic', 'symbol'"),
     ],
 )
