@@ -1,6 +1,7 @@
 """The deliver stage: outboxes become deliveries, deliveries become attempts."""
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,10 @@ from alerts.store import StoreUnavailable
 from ingest.meter import Meter
 
 VISIBILITY_MS = 60_000  # longer than any attempt takes
-AT_ONCE = 32
+STALE_MS = 5_000  # an attempt that has not begun by then is left to whoever claims it next
 THREADS_A_SINK = 8
+CLAIMED_A_SINK = 2 * THREADS_A_SINK  # so that no thread waits for the next claim
+LONGEST_PAUSE_S = 300.0
 
 
 class DeliveryQueue(Protocol):
@@ -23,8 +26,8 @@ class DeliveryQueue(Protocol):
         """Turn what is in the outboxes into one delivery for each sink; return how many."""
         ...
 
-    def claim(self, now: int, visibility_ms: int, limit: int) -> list[Delivery]:
-        """Return deliveries that are due; others see them again after ``visibility_ms``."""
+    def claim(self, wanted: Mapping[str, int], now: int, visibility_ms: int) -> list[Delivery]:
+        """Return at most so many due deliveries a sink; others see them after the visibility."""
         ...
 
     def done(self, delivery: Delivery) -> None:
@@ -37,6 +40,10 @@ class DeliveryQueue(Protocol):
 
     def retry(self, delivery: Delivery, due: int, reason: str) -> None:
         """Make a delivery due again at ``due``."""
+        ...
+
+    def release(self, delivery: Delivery, due: int) -> None:
+        """Hand a claimed delivery back without an attempt."""
         ...
 
 
@@ -62,6 +69,9 @@ class Deliverer:
         self._schedule = schedule
         self._rng = rng or random.Random()
         self._under_way: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._paused_until: dict[str, int] = {}
+        self._closing = False
         self._threads = {
             name: ThreadPoolExecutor(THREADS_A_SINK, thread_name_prefix=f"deliver-{name}")
             for name in sinks
@@ -75,16 +85,15 @@ class Deliverer:
         """
         now = self._clock()
         self._queue.fan_out(list(self._sinks), now)
-        due = self._queue.claim(now, VISIBILITY_MS, AT_ONCE)
+        wanted = {
+            name: CLAIMED_A_SINK - self._under_way[name]
+            for name in self._sinks
+            if self._under_way[name] < CLAIMED_A_SINK and self._paused_until.get(name, 0) <= now
+        }
+        due = self._queue.claim(wanted, now, VISIBILITY_MS) if wanted else []
         for delivery in due:
-            threads = self._threads.get(delivery.sink)
-            if threads is None:
-                gone = Outcome("retry", f"no sink is called {delivery.sink} here")
-                self._settle(delivery, gone)
-            elif self._under_way[delivery.sink] < 2 * THREADS_A_SINK:
-                self._under_way[delivery.sink] += 1
-                threads.submit(self._attempt, delivery)
-            # Else the sink is too slow for more: the claim lapses and it comes up again.
+            self._count(delivery.sink, 1)
+            self._threads[delivery.sink].submit(self._attempt, delivery, now)
         return len(due)
 
     @property
@@ -93,33 +102,49 @@ class Deliverer:
         return self._under_way.total()
 
     def close(self) -> None:
-        """Wait for attempts under way and close the sinks."""
+        """Wait for the attempts that have begun, hand back the others and close the sinks."""
+        self._closing = True
         for threads in self._threads.values():
             threads.shutdown()
         for sink in self._sinks.values():
             sink.close()
 
-    def _attempt(self, delivery: Delivery) -> None:
+    def _attempt(self, delivery: Delivery, claimed: int) -> None:
         try:
-            if delivery.sink in self.disabled:
-                reason = self.disabled[delivery.sink]
-                outcome = Outcome("refused", f"the sink is disabled: {reason}")
+            now = self._clock()
+            if self._closing or now - claimed > STALE_MS:
+                self._queue.release(delivery, now)
             else:
-                outcome = self._sinks[delivery.sink].deliver(delivery, self._clock())
-            self._settle(delivery, outcome)
+                self._settle(delivery, self._outcome(delivery, now))
         except StoreUnavailable:
             pass  # its claim lapses; it is attempted again under the same id
         finally:
-            self._under_way[delivery.sink] -= 1
+            self._count(delivery.sink, -1)
+
+    def _outcome(self, delivery: Delivery, now: int) -> Outcome:
+        if delivery.sink in self.disabled:
+            return Outcome("refused", f"the sink is disabled: {self.disabled[delivery.sink]}")
+        try:
+            return self._sinks[delivery.sink].deliver(delivery, now)
+        except Exception as fault:  # a fault in a sink must not pass for a delivery under way
+            return Outcome("retry", f"the sink failed: {type(fault).__name__}: {fault}")
 
     def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         self._meter.add("barograph_webhook_attempts", sink=delivery.sink, outcome=outcome.kind)
+        now = self._clock()
         if outcome.kind == "gone":
             self.disabled[delivery.sink] = outcome.detail
-        step = next_step(delivery, outcome, self._clock(), self._rng, self._schedule)
+        if outcome.retry_after_s is not None:  # it asked for less, not only for this one later
+            pause = min(outcome.retry_after_s, LONGEST_PAUSE_S)
+            self._paused_until[delivery.sink] = now + round(pause * 1000)
+        step = next_step(delivery, outcome, now, self._rng, self._schedule)
         if step.action == "done":
             self._queue.done(delivery)
         elif step.action == "give up":
             self._queue.dead(delivery, step.reason)
         else:
             self._queue.retry(delivery, step.due, step.reason)
+
+    def _count(self, sink: str, change: int) -> None:
+        with self._counting:
+            self._under_way[sink] += change

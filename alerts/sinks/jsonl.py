@@ -1,7 +1,10 @@
 """A file of alert lines, one a transition."""
 
+import fcntl
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -20,60 +23,93 @@ _read = msgspec.json.Decoder(_Line).decode
 
 
 class JsonlSink:
-    """Appends durably, and each transition once: what the file holds is known from reading it.
+    """Appends durably, and each transition once, whoever else appends to the same file.
 
-    One process writes a file. A last line that a crash tore is cut off when it is opened.
+    What the file holds is known from reading it, so a crash between writing and noting so
+    repeats nothing. A last line that a crash tore is cut off before anything is appended.
     """
 
     def __init__(self, config: SinkConfig) -> None:
         if config.path is None:
             raise SinkProblem(f"sink {config.name}: a jsonl sink needs a path")
-        self._lock = threading.Lock()
+        self._threads = threading.Lock()
+        self._known: set[str] = set()
+        self._read_to = 0
         try:
             config.path.parent.mkdir(parents=True, exist_ok=True)
-            self._known = _mend(config.path)
-            self._file = config.path.open("ab", buffering=0)
+            self._file = config.path.open("a+b", buffering=0)
+            with self._alone():
+                self._catch_up()
+            _sync_folder(config.path.parent)
         except OSError as problem:
             raise SinkProblem(f"sink {config.name}: {problem}") from problem
 
     def deliver(self, delivery: Delivery, now: int) -> Outcome:
         """Append the alert line unless the file has it."""
-        line = bytes(unpack(delivery.body).line)
-        with self._lock:
-            if delivery.transition in self._known:
-                return Outcome("ok", "already there")
-            place = self._file.seek(0, os.SEEK_END)
-            try:
-                written = self._file.write(line + b"\n")
-                if written != len(line) + 1:
-                    raise OSError("the file took only a part of the line")
-                os.fsync(self._file.fileno())
-            except OSError as problem:
-                self._file.truncate(place)
-                return Outcome("retry", str(problem))
-            self._known.add(delivery.transition)
+        line = bytes(unpack(delivery.body).line) + b"\n"
+        try:
+            with self._alone():
+                self._catch_up()
+                if delivery.transition in self._known:
+                    return Outcome("ok", "already there")
+                self._append(line)
+                self._known.add(delivery.transition)
+        except OSError as problem:
+            return Outcome("retry", str(problem))
         return Outcome("ok")
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Neither another thread nor another process appends meanwhile."""
+        with self._threads:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
 
-def _mend(path: Path) -> set[str]:
-    """The ids of the transitions in the file, its torn end cut off."""
-    if not path.exists():
-        return set()
-    known: set[str] = set()
-    whole = 0
-    with path.open("r+b") as lines:
+    def _catch_up(self) -> None:
+        """Read what was appended since the last look; cut off a torn end."""
+        size = os.fstat(self._file.fileno()).st_size
+        if size < self._read_to:  # somebody emptied the file: begin again
+            self._read_to = 0
+            self._known.clear()
+        if size == self._read_to:
+            return
+        self._file.seek(self._read_to)
+        added = self._file.read(size - self._read_to)
+        if len(added) != size - self._read_to:
+            raise OSError("the file could not be read whole")
+        *lines, torn = added.split(b"\n")
         for line in lines:
             try:
                 found = _read(line)
             except msgspec.DecodeError:
-                break
-            if not line.endswith(b"\n"):
-                break
-            known.add(f"{found.alert_id}.{found.sequence}")
-            whole += len(line)
-        lines.truncate(whole)
-    return known
+                continue  # somebody else's line is not ours to remove
+            self._known.add(f"{found.alert_id}.{found.sequence}")
+        self._read_to = size - len(torn)
+        if torn:
+            self._file.truncate(self._read_to)
+
+    def _append(self, line: bytes) -> None:
+        try:
+            if self._file.write(line) != len(line):
+                raise OSError("the file took only a part of the line")
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(self._read_to)
+            raise
+        self._read_to += len(line)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the name of a new file as durable as its lines."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -12,6 +12,9 @@ from alerts.sinks.config import SinkConfig, SinkProblem
 from alerts.sinks.http import Answer, HttpClient, Unsent
 
 GONE = 410
+SLOW_DOWN = (429, 502, 503, 504)
+BREATH_S = 1.0  # the pause of a receiver that is overloaded and does not say for how long
+LONGEST_WAIT_S = 86_400.0
 
 
 class WebhookSink:
@@ -20,6 +23,10 @@ class WebhookSink:
     def __init__(self, config: SinkConfig) -> None:
         if not config.url.startswith(("https://", "http://")):
             raise SinkProblem(f"sink {config.name}: the url must begin with https:// or http://")
+        if not (config.url.isascii() and config.url.isprintable()) or " " in config.url:
+            raise SinkProblem(f"sink {config.name}: write the url in ASCII, without spaces")
+        if "@" in config.url.split("/")[2]:
+            raise SinkProblem(f"sink {config.name}: the url must not hold a name or password")
         if not config.secrets:
             raise SinkProblem(f"sink {config.name}: a webhook needs a secret (whsec_...)")
         try:
@@ -71,18 +78,21 @@ def _outcome(answer: Answer, now: int) -> Outcome:
     detail = f"HTTP {answer.status}"
     if 300 <= answer.status < 400:
         detail += ": redirects are not followed"
-    return Outcome("retry", detail, _seconds(answer.retry_after, now))
+    wait = _seconds(answer.retry_after, now)
+    if wait is None and answer.status in SLOW_DOWN:
+        wait = BREATH_S
+    return Outcome("retry", detail, wait)
 
 
 def _seconds(retry_after: str | None, now: int) -> float | None:
-    """Retry-After as seconds from now (RFC 9110, 10.2.3), at most a day."""
+    """Retry-After as seconds from now (RFC 9110, 10.2.3), at most a day; None where senseless."""
     if not retry_after:
         return None
+    if retry_after.strip().isdecimal():
+        return min(float(retry_after.strip()[:9]), LONGEST_WAIT_S)
     try:
-        wait = float(retry_after)
-    except ValueError:
-        try:
-            wait = parsedate_to_datetime(retry_after).timestamp() - now / 1000
-        except ValueError:
-            return None
-    return min(max(wait, 0.0), 86_400.0)
+        moment = parsedate_to_datetime(retry_after)
+        wait = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now / 1000
+    except (ValueError, OverflowError):
+        return None
+    return min(max(wait, 0.0), LONGEST_WAIT_S)

@@ -1,14 +1,16 @@
 """Webhooks to a receiver that misbehaves in every way that receivers do."""
 
-import json
 import multiprocessing
+import random
+import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from alerts.deliver import Deliverer
-from alerts.delivery import Outcome
+from alerts.delivery import Delivery, Outcome
 from alerts.redis_store import RedisDeliveryQueue, connect
 from alerts.sinks import open_sink
 from alerts.sinks.config import SinkConfig, SinkProblem
@@ -119,10 +121,94 @@ def test_a_dead_sink_delays_no_other(store, queue, receiver, tmp_path: Path):
     deliverer.close()
 
 
+def test_a_burst_to_a_slow_receiver_is_worked_off_without_waiting_for_claims_to_lapse(
+    store, queue, receiver
+):
+    receiver.behave = lambda *_: (time.sleep(0.05), (200, {}))[1]
+    put(store, *[packed(f"a{i}") for i in range(100)])
+    deliver_all(queue, {"hook": webhook(receiver.url)})
+    assert len(receiver.effects) == 100
+    assert sum(receiver.requests.values()) == 100
+
+
+def test_a_receiver_that_asks_for_less_gets_a_pause_from_everything(store, queue, receiver):
+    moments: list[float] = []
+
+    def behave(_: str, __: int):
+        moments.append(time.monotonic())
+        return (429, {"retry-after": "1"}) if len(moments) <= 2 else (200, {})
+
+    receiver.behave = behave
+    put(store, packed("a"), packed("b"))
+    deliverer = Deliverer(queue, {"hook": webhook(receiver.url)}, wall, NullMeter(), SCHEDULE)
+    while len(moments) < 2:
+        deliverer.step()
+        time.sleep(0.01)
+    while deliverer.under_way:
+        time.sleep(0.01)
+    put(store, packed("c"))
+    while len(receiver.effects) < 3:
+        deliverer.step()
+        time.sleep(0.01)
+    deliverer.close()
+    assert moments[2] - moments[0] >= 0.9
+
+
+def test_stopping_hands_back_what_has_not_begun(store, queue, receiver):
+    receiver.behave = lambda *_: (time.sleep(0.3), (200, {}))[1]
+    put(store, *[packed(f"a{i}") for i in range(16)])
+    deliverer = Deliverer(queue, {"hook": webhook(receiver.url)}, wall, NullMeter(), SCHEDULE)
+    deliverer.step()
+    deliverer.close()
+    assert len(receiver.effects) == 8
+    assert len(queue.claim({"hook": 100}, wall(), 1000)) == 8
+
+
+class FaultySink:
+    def deliver(self, delivery: Delivery, now: int) -> Outcome:
+        raise ZeroDivisionError("a fault")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_fault_in_a_sink_is_an_attempt_that_failed(store, queue):
+    put(store, packed("a"))
+    deliver_all(queue, {"hook": FaultySink()})
+    [kept] = queue.given_up()
+    assert "9 attempts" in kept.last
+    assert "ZeroDivisionError" in kept.last
+
+
+def dribbling_server(piece: bytes) -> tuple[str, threading.Event]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, listener:
+            while not stop.wait(0.05):
+                try:
+                    connection.sendall(piece)
+                except OSError:
+                    return
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/", stop
+
+
+@pytest.mark.parametrize("piece", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_receiver_that_dribbles_its_answer_holds_nobody_up(piece: bytes):
+    url, stop = dribbling_server(piece)
+    started = time.monotonic()
+    outcome = webhook(url, timeout_s=0.5).deliver(Delivery.of("a.0", "hook", 0, packed()), wall())
+    stop.set()
+    assert outcome.kind == "retry"
+    assert time.monotonic() - started < 2
+
+
 def test_addresses_inside_the_network_are_refused_unless_allowed(receiver):
     sink = open_sink(SinkConfig("webhook", "hook", receiver.url, (SECRET,)))
-    from alerts.delivery import Delivery
-
     outcome = sink.deliver(Delivery.of("a.0", "hook", 0, packed()), wall())
     assert outcome.kind == "retry"
     assert "inside the network" in outcome.detail
@@ -159,38 +245,19 @@ def test_killed_workers_lose_nothing_and_nothing_takes_effect_twice(
 ):
     monkeypatch.setattr("alerts.deliver.VISIBILITY_MS", 300)  # inherited by the forked workers
     receiver.behave = lambda *_: (time.sleep(0.02), (200, {}))[1]
-    put(store, *[packed(f"a{i}") for i in range(60)])
+    put(store, *[packed(f"a{i}") for i in range(100)])
+    rng = random.Random(7)
     context = multiprocessing.get_context("fork")
     kills = 0
     deadline = time.monotonic() + 30
     while queue.waiting() and time.monotonic() < deadline:
         worker = context.Process(target=_worker, args=(server.url, receiver.url))
         worker.start()
-        time.sleep(0.25)
+        time.sleep(rng.uniform(0.03, 0.12))
         worker.kill()
         worker.join()
         kills += 1
     assert kills > 1
     assert queue.waiting() == 0
-    assert len(receiver.effects) == 60
-    assert len(receiver.requests) == 60
-
-
-def test_the_file_has_each_transition_once_and_mends_a_torn_line(tmp_path: Path):
-    from alerts.delivery import Delivery
-
-    path = tmp_path / "alerts.jsonl"
-    one = Delivery.of("a.0", "file", 0, packed("a"))
-    two = Delivery.of("b.0", "file", 0, packed("b"))
-    sink = open_sink(SinkConfig("jsonl", "file", path=path))
-    assert sink.deliver(one, 0) == Outcome("ok")
-    sink.deliver(one, 0)
-    sink.close()
-    with path.open("ab") as torn:
-        torn.write(b'{"alert_id":"b","seq')
-    sink = open_sink(SinkConfig("jsonl", "file", path=path))
-    sink.deliver(one, 0)
-    sink.deliver(two, 0)
-    sink.close()
-    ids = [json.loads(line)["alert_id"] for line in path.read_text().splitlines()]
-    assert ids == ["a", "b"]
+    assert len(receiver.effects) == 100
+    assert len(receiver.requests) == 100
