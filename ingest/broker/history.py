@@ -1,8 +1,8 @@
 """Reading a range of a log that was written already; no group, no commit, nothing live touched."""
 
+import contextlib
 import heapq
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +12,8 @@ import kafka
 import kafka.errors
 
 from ingest.broker.client import open_client, speaking
-from ingest.broker.membership import origin_of
 from ingest.kafka_settings import BrokerProblem, KafkaConfig
-from ingest.record import Record
+from ingest.record import Origin, Record
 
 PATIENCE_S = 30.0
 CALL_TIMEOUT_MS = 10_000
@@ -41,22 +40,16 @@ def read_range(
 
     The order is the same on every call over the same range. Raises BrokerProblem.
     """
-    consumer = open_client(
-        kafka.KafkaConsumer,
-        config,
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        allow_auto_create_topics=False,
-    )
     try:
-        with speaking():
-            yield from _Merge(consumer, topics, between).records()
+        with contextlib.ExitStack() as stack, speaking():
+            ranges = _ranges(stack, config, topics, between)
+            streams = [_read(_consumer(stack, config), tp, *ends) for tp, ends in ranges.items()]
+            for raw in heapq.merge(*streams, key=lambda r: (r.timestamp, r.topic, r.partition)):
+                stamp = raw.timestamp if raw.timestamp >= 0 else None
+                origin = Origin(raw.topic, raw.partition)
+                yield Record(raw.value or b"", origin, raw.offset, stamp)
     except kafka.errors.KafkaError as error:
         raise BrokerProblem(f"the range could not be read ({error!r})") from error
-    finally:
-        consumer.close(autocommit=False, timeout_ms=2_000)
 
 
 def read_dead_letters(
@@ -68,61 +61,54 @@ def read_dead_letters(
         yield record.origin.partition, record.offset, record.raw
 
 
-class _Merge:
-    """Partitions side by side; each yields its next record when it is the oldest of all."""
+def _consumer(stack: contextlib.ExitStack, config: KafkaConfig) -> Any:
+    consumer = open_client(
+        kafka.KafkaConsumer,
+        config,
+        group_id=None,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+    )
+    stack.callback(consumer.close, autocommit=False, timeout_ms=2_000)
+    return consumer
 
-    def __init__(self, consumer: Any, topics: Sequence[str], between: Between) -> None:
-        self._consumer = consumer
-        partitions = sorted(
-            kafka.TopicPartition(topic, index)
-            for topic in dict.fromkeys(topics)
-            for index in _existing(consumer, topic)
-        )
-        consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions, timeout_ms=CALL_TIMEOUT_MS)
-        begins = consumer.beginning_offsets(partitions, timeout_ms=CALL_TIMEOUT_MS)
-        starts = _resolve(consumer, between.start, begins, ends)
-        stops = _resolve(consumer, between.end, begins, ends)
-        self._stops = {tp: stops[tp] for tp in partitions if starts[tp] < stops[tp]}
-        self._buffers: dict[Any, deque[Any]] = {tp: deque() for tp in self._stops}
-        consumer.assign(list(self._stops))
-        for tp in self._stops:
-            consumer.seek(tp, starts[tp])
 
-    def records(self) -> Iterator[Record]:
-        heads: list[tuple[int, Any]] = []
-        waiting = set(self._stops)
-        while True:
-            for tp in self._fill(waiting):
-                if self._buffers[tp]:
-                    heapq.heappush(heads, (self._buffers[tp][0].timestamp, tp))
-            waiting = set()
-            if not heads:
-                return
-            _, tp = heapq.heappop(heads)
-            raw = self._buffers[tp].popleft()
-            stamp = raw.timestamp if raw.timestamp >= 0 else None
-            yield Record(raw.value or b"", origin_of(tp), raw.offset, stamp)
-            waiting = {tp}
+def _ranges(
+    stack: contextlib.ExitStack, config: KafkaConfig, topics: Sequence[str], between: Between
+) -> dict[Any, tuple[int, int]]:
+    """Each partition that holds anything of the range: its first offset and the one behind."""
+    consumer = _consumer(stack, config)
+    partitions = sorted(
+        kafka.TopicPartition(topic, index)
+        for topic in dict.fromkeys(topics)
+        for index in _existing(consumer, topic)
+    )
+    consumer.assign(partitions)
+    ends = consumer.end_offsets(partitions, timeout_ms=CALL_TIMEOUT_MS)
+    begins = consumer.beginning_offsets(partitions, timeout_ms=CALL_TIMEOUT_MS)
+    starts = _resolve(consumer, between.start, begins, ends)
+    stops = _resolve(consumer, between.end, begins, ends)
+    return {tp: (starts[tp], stops[tp]) for tp in partitions if starts[tp] < stops[tp]}
 
-    def _fill(self, waiting: set[Any]) -> set[Any]:
-        """Poll until each of ``waiting`` has a record or is at its end."""
-        patience = time.monotonic() + PATIENCE_S
-        while any(not self._buffers[tp] and not self._finished(tp) for tp in waiting):
-            hungry = [tp for tp in self._stops if not self._buffers[tp]]
-            full = [tp for tp in self._stops if self._buffers[tp]]
-            self._consumer.pause(*full)
-            self._consumer.resume(*hungry)
-            for tp, batch in self._consumer.poll(500).items():
-                self._buffers[tp].extend(r for r in batch if r.offset < self._stops[tp])
-                patience = time.monotonic() + PATIENCE_S
-            if time.monotonic() > patience:
-                raise BrokerProblem("the broker has stopped answering", "see that it runs")
-        return waiting
 
-    def _finished(self, tp: Any) -> bool:
-        position = self._consumer.position(tp, timeout_ms=CALL_TIMEOUT_MS)
-        return position is not None and position >= self._stops[tp]
+def _read(consumer: Any, tp: Any, start: int, stop: int) -> Iterator[Any]:
+    """The client's records of one partition.
+
+    Each partition has a consumer of its own: with one for all, those that are ahead would have
+    to be paused, and the client (3.0.12) can lose sight of what it fetched before a pause.
+    """
+    consumer.assign([tp])
+    consumer.seek(tp, start)
+    patience = time.monotonic() + PATIENCE_S
+    while (consumer.position(tp, timeout_ms=CALL_TIMEOUT_MS) or start) < stop:
+        polled = consumer.poll(500).get(tp, [])
+        if polled:
+            patience = time.monotonic() + PATIENCE_S
+        elif time.monotonic() > patience:
+            raise BrokerProblem("the broker has stopped answering", "see that it runs")
+        yield from (raw for raw in polled if raw.offset < stop)
 
 
 def _existing(consumer: Any, topic: str) -> list[int]:
