@@ -48,8 +48,8 @@ def run_daemon(
     supervisor = Supervisor(list(roles), patience, meter, log)
     holder.append(supervisor)
     asked = _on_signals(supervisor.stop, log)
+    log.info("starting", roles=[role.name for role in roles], pid=os.getpid())
     supervisor.start()
-    log.info("started", roles=[role.name for role in roles], pid=os.getpid())
     while not supervisor.stop.wait(_LOOK_EVERY_S):
         hopeless = supervisor.look()
         if hopeless is not None:

@@ -14,6 +14,7 @@ from barograph.commands.common import (
     refuse,
     settings_of,
 )
+from barograph.settings import Settings
 
 
 def replay(
@@ -68,7 +69,6 @@ def replay(
       barograph replay kafka:news,comments --from 2026-01-05T00:00:00Z --to 2026-01-06T00:00:00Z
 
     """
-    from barograph.replay import parse_speed
     from barograph.replay_run import Plan, run_plan
     from barograph.settings import SettingsProblem
     from barograph.summary import show
@@ -78,20 +78,11 @@ def replay(
     from ingest.kafka_settings import BrokerProblem
 
     settings = settings_of(context, **({"series_by": series_by} if series_by else {}))
-    try:
-        factor = parse_speed(speed)
-    except ValueError:
-        refuse(f"--speed {speed!r}: say max, 1x, 60x or another number with an x")
-    if picture is not None and picture.suffix.lower() not in (".png", ".html"):
-        refuse(f"--picture {picture}: the name ends in .png or .html")
-    if source.startswith("kafka:") and settings.embedded:
-        refuse("a replay from Kafka needs BAROGRAPH_KAFKA__BOOTSTRAP_SERVERS")
-    if deliver and not settings.sinks:
-        refuse("--deliver needs sinks to deliver to: set BAROGRAPH_SINKS")
+    _refuse_what_cannot_work(settings, source, picture, deliver)
     plan = Plan(
         source=source,
         batch_size=batch_size or settings.classify.batch_size,
-        speed=factor,
+        speed=_factor(speed),
         start=start,
         end=end,
         alerts=alerts,
@@ -117,3 +108,23 @@ def replay(
     if done.interrupted:
         console.print("Interrupted: this is what was found until then.")
         raise typer.Exit(INTERRUPTED)
+
+
+def _factor(speed: str) -> float | None:
+    from barograph.replay import parse_speed
+
+    try:
+        return parse_speed(speed)
+    except ValueError:
+        refuse(f"--speed {speed!r}: say max, 1x, 60x or another number with an x")
+
+
+def _refuse_what_cannot_work(
+    settings: Settings, source: str, picture: Path | None, deliver: bool
+) -> None:
+    if picture is not None and picture.suffix.lower() not in (".png", ".html"):
+        refuse(f"--picture {picture}: the name ends in .png or .html")
+    if source.startswith("kafka:") and settings.embedded:
+        refuse("a replay from Kafka needs BAROGRAPH_KAFKA__BOOTSTRAP_SERVERS")
+    if deliver and not settings.sinks:
+        refuse("--deliver needs sinks to deliver to: set BAROGRAPH_SINKS")
