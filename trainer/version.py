@@ -5,7 +5,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -57,15 +57,12 @@ def write_version(
         partial / "model.safetensors",
     )
     heads = config["num_attention_heads"]
-    tried = {}
-    for strength in STRENGTHS:
+
+    def export(strength: float) -> None:
         export_onnx(weights, heads, magnitudes, strength, partial / "model.onnx")
-        tried[strength] = _agreement(partial, dev)
-    best = max(STRENGTHS, key=lambda strength: min(tried[strength].values()))
-    agreement = tried[best]
-    if min(agreement.values()) < AGREEMENT:
-        raise Refused(f"the CPU engine and torch agree on too few rows: {tried}")
-    export_onnx(weights, heads, magnitudes, best, partial / "model.onnx")
+
+    best, agreement = _best_strength(export, lambda: _agreement(partial, dev))
+    export(best)
     calibration = _calibrate(OnnxEngine(partial, target.name, Calibration(), threads=2), dev)
     served = OnnxEngine(partial, target.name, calibration, threads=2)
     manifest: dict[str, object] = {
@@ -88,6 +85,20 @@ def write_version(
     (partial / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     os.rename(partial, target)
     return manifest
+
+
+def _best_strength(
+    export: Callable[[float], None], agreement: Callable[[], dict[str, float]]
+) -> tuple[float, dict[str, float]]:
+    """The smoothing whose export agrees best with torch, and by how much. Raises Refused."""
+    tried = {}
+    for strength in STRENGTHS:
+        export(strength)
+        tried[strength] = agreement()
+    best = max(STRENGTHS, key=lambda strength: min(tried[strength].values()))
+    if min(tried[best].values()) < AGREEMENT:
+        raise Refused(f"the CPU engine and torch agree on too few rows: {tried}")
+    return best, tried[best]
 
 
 def _sha256(file: Path) -> str:

@@ -1,29 +1,16 @@
-"""A store in memory that keeps the contract of ``alerts.store``, with faults on demand."""
+"""The contract suite's store in a dictionary, with an outage on demand."""
 
 from collections.abc import Sequence
 
-from alerts.store import (
-    Append,
-    Behind,
-    Delete,
-    DeleteField,
-    Fence,
-    Fenced,
-    Put,
-    PutField,
-    StoreUnavailable,
-    Write,
-)
+from alerts.store import Fence, StoreUnavailable, Write
+from tests.watch.contract.memory import DictStore
 
 
-class MemoryStore:
-    """One process' WatchStore; ``down`` makes every call fail."""
+class MemoryStore(DictStore):
+    """``down`` makes every call fail."""
 
     def __init__(self) -> None:
-        self.strings: dict[tuple[int, str], bytes] = {}
-        self.hashes: dict[tuple[int, str], dict[bytes, bytes]] = {}
-        self.fences: dict[int, Fence] = {}
-        self.outbox: list[bytes] = []
+        super().__init__()
         self.down = False
 
     def _answer(self) -> None:
@@ -32,20 +19,19 @@ class MemoryStore:
 
     def claim(self, partition: int) -> Fence:
         self._answer()
-        before = self.fences.get(partition, Fence(0, 0))
-        self.fences[partition] = Fence(before.epoch + 1, before.offset)
-        return self.fences[partition]
+        return super().claim(partition)
 
     def fields(self, partition: int, key: str) -> dict[bytes, bytes]:
         self._answer()
-        return dict(self.hashes.get((partition, key), {}))
+        return super().fields(partition, key)
 
     def value(self, partition: int, key: str) -> bytes | None:
         self._answer()
-        return self.strings.get((partition, key))
+        return super().value(partition, key)
 
     def values(self, partition: int, keys: Sequence[str]) -> list[bytes | None]:
-        return [self.value(partition, key) for key in keys]
+        self._answer()
+        return super().values(partition, keys)
 
     def commit(
         self,
@@ -56,30 +42,4 @@ class MemoryStore:
         outbox: Sequence[bytes],
     ) -> Fence:
         self._answer()
-        stored = self.fences[partition]
-        if stored.epoch != fence.epoch:
-            raise Fenced
-        if stored.offset == next_offset:
-            return stored
-        if stored.offset != fence.offset:
-            raise Behind
-        for write in writes:
-            self._apply(partition, write)
-        self.outbox += outbox
-        self.fences[partition] = Fence(fence.epoch, next_offset)
-        return self.fences[partition]
-
-    def _apply(self, partition: int, write: Write) -> None:
-        key = (partition, write.key)
-        match write:
-            case PutField(_, field, value):
-                self.hashes.setdefault(key, {})[field] = value
-            case DeleteField(_, field):
-                self.hashes.get(key, {}).pop(field, None)
-            case Append(_, value):
-                self.strings[key] = self.strings.get(key, b"") + value
-            case Put(_, value):
-                self.strings[key] = value
-            case Delete():
-                self.strings.pop(key, None)
-                self.hashes.pop(key, None)
+        return super().commit(partition, fence, next_offset, writes, outbox)

@@ -20,12 +20,12 @@ class DictStore:
         self.hashes: dict[tuple[int, str], dict[bytes, bytes]] = {}
         self.strings: dict[tuple[int, str], bytes] = {}
         self.outbox: list[bytes] = []
-        self._at: dict[int, Fence] = {}
+        self.fences: dict[int, Fence] = {}
 
     def claim(self, partition: int) -> Fence:
-        at = self._at.get(partition, Fence(0, 0))
-        self._at[partition] = Fence(at.epoch + 1, at.offset)
-        return self._at[partition]
+        at = self.fences.get(partition, Fence(0, 0))
+        self.fences[partition] = Fence(at.epoch + 1, at.offset)
+        return self.fences[partition]
 
     def fields(self, partition: int, key: str) -> dict[bytes, bytes]:
         return dict(self.hashes.get((partition, key), {}))
@@ -44,7 +44,7 @@ class DictStore:
         writes: Sequence[Write],
         outbox: Sequence[bytes],
     ) -> Fence:
-        at = self._at.get(partition, Fence(0, 0))
+        at = self.fences.get(partition, Fence(0, 0))
         if at.epoch != fence.epoch:
             raise Fenced(f"epoch {at.epoch}, ours is {fence.epoch}")
         if at.offset != next_offset:
@@ -53,8 +53,8 @@ class DictStore:
             for write in writes:
                 self._apply(partition, write)
             self.outbox += outbox
-            self._at[partition] = Fence(fence.epoch, next_offset)
-        return self._at[partition]
+            self.fences[partition] = Fence(fence.epoch, next_offset)
+        return self.fences[partition]
 
     def size(self) -> int:
         """Bytes held, names included."""
