@@ -53,7 +53,8 @@ def run_demo(
             picture=folder / "picture.png",
             deliver=True,
         )
-        done = run_plan(settings.model_copy(update={"sinks": (sink,)}), plan, progress, console)
+        update = {"sinks": (sink,), "series_by": ("all", "topic")}
+        done = run_plan(settings.model_copy(update=update), plan, progress, console)
     finally:
         receiver.stop()
     show(done.tally, done.seconds, console)
