@@ -12,8 +12,8 @@ from alerts.sinks import Sink
 from alerts.store import StoreUnavailable
 from ingest.meter import Meter
 
-VISIBILITY_MS = 60_000  # longer than any attempt takes
 STALE_MS = 5_000  # an attempt that has not begun by then is left to whoever claims it next
+MARGIN_MS = 2 * STALE_MS  # a claim outlasts the longest attempt by that, for it to be noted
 THREADS_A_SINK = 8
 CLAIMED_A_SINK = 2 * THREADS_A_SINK  # so that no thread waits for the next claim
 LONGEST_PAUSE_S = 300.0
@@ -61,13 +61,20 @@ class Deliverer:
         meter: Meter,
         schedule: tuple[int, ...] = SCHEDULE,
         rng: random.Random | None = None,
+        visibility_ms: int | None = None,
     ) -> None:
+        """``visibility_ms``: how long a killed worker holds up what it had claimed.
+
+        As long as the sinks' longest attempt and a margin, unless told.
+        """
         self._queue = queue
         self._sinks = sinks
         self._clock = clock
         self._meter = meter
         self._schedule = schedule
         self._rng = rng or random.Random()
+        longest_s = max((sink.longest_s for sink in sinks.values()), default=0.0)
+        self._visibility_ms = visibility_ms or round(longest_s * 1000) + MARGIN_MS
         self._under_way: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._paused_until: dict[str, int] = {}
@@ -90,7 +97,7 @@ class Deliverer:
             for name in self._sinks
             if self._under_way[name] < CLAIMED_A_SINK and self._paused_until.get(name, 0) <= now
         }
-        due = self._queue.claim(wanted, now, VISIBILITY_MS) if wanted else []
+        due = self._queue.claim(wanted, now, self._visibility_ms) if wanted else []
         for delivery in due:
             self._count(delivery.sink, 1)
             self._threads[delivery.sink].submit(self._attempt, delivery, now)

@@ -10,7 +10,12 @@ from alerts.sinks.webhook import WebhookSink
 
 
 class Sink(Protocol):
-    """Takes deliveries. May be called from several threads, and twice with the same delivery."""
+    """Takes deliveries. May be called from several threads, and twice with the same delivery.
+
+    An attempt is over after ``longest_s`` seconds.
+    """
+
+    longest_s: float
 
     def deliver(self, delivery: Delivery, now: int) -> Outcome:
         """Attempt ``delivery`` at ``now`` (wall clock, ms). Does not raise for trouble."""

@@ -29,6 +29,8 @@ class JsonlSink:
     repeats nothing. A last line that a crash tore is cut off before anything is appended.
     """
 
+    longest_s = 10.0  # a disk that is slower has other troubles
+
     def __init__(self, config: SinkConfig) -> None:
         if config.path is None:
             raise SinkProblem(f"sink {config.name}: a jsonl sink needs a path")

@@ -33,6 +33,7 @@ class WebhookSink:
             self._signers = [Webhook(secret) for secret in config.secrets]
         except Exception:
             raise SinkProblem(f"sink {config.name}: the secret is not base64") from None
+        self.longest_s = config.timeout_s
         self._url = config.url
         self._http = HttpClient(config.allow_private, config.timeout_s)
 

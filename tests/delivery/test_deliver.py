@@ -165,6 +165,8 @@ def test_stopping_hands_back_what_has_not_begun(store, queue, receiver):
 
 
 class FaultySink:
+    longest_s = 1.0
+
     def deliver(self, delivery: Delivery, now: int) -> Outcome:
         raise ZeroDivisionError("a fault")
 
@@ -234,16 +236,14 @@ def test_a_wrong_secret_is_told_without_telling_it():
 
 def _worker(url: str, hook: str) -> None:
     queue = RedisDeliveryQueue(connect(url), 2)
-    deliverer = Deliverer(queue, {"hook": webhook(hook)}, wall, NullMeter(), SCHEDULE)
+    sinks = {"hook": webhook(hook)}
+    deliverer = Deliverer(queue, sinks, wall, NullMeter(), SCHEDULE, visibility_ms=300)
     while True:
         deliverer.step()
         time.sleep(0.005)
 
 
-def test_killed_workers_lose_nothing_and_nothing_takes_effect_twice(
-    store, queue, receiver, server, monkeypatch
-):
-    monkeypatch.setattr("alerts.deliver.VISIBILITY_MS", 300)  # inherited by the forked workers
+def test_killed_workers_lose_nothing_and_nothing_takes_effect_twice(store, queue, receiver, server):
     receiver.behave = lambda *_: (time.sleep(0.02), (200, {}))[1]
     put(store, *[packed(f"a{i}") for i in range(100)])
     rng = random.Random(7)
