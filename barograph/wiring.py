@@ -1,8 +1,9 @@
 """Which object is connected to which: the one place that turns settings into stages."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from alerts.deliver import Deliverer
@@ -11,12 +12,13 @@ from alerts.outbox import pack
 from alerts.redis_store import RedisDeliveryQueue, RedisWatchStore, connect
 from alerts.sinks import open_sink
 from alerts.sinks.config import SinkConfig, SinkProblem
+from alerts.store import StoreUnavailable
 from alerts.transition import Transition
 from alerts.watch import PartitionWatch
 from barograph.chain import Chain, Wait
 from barograph.keys import kept_secret
 from barograph.settings import Settings, SettingsProblem
-from barograph.valkey import EmbeddedValkey
+from barograph.valkey import EmbeddedValkey, ServerProblem
 from classifier.engine import Engine
 from classifier.registry import SHIPPED, Registry
 from classifier.registry import open_engine as open_version
@@ -27,9 +29,10 @@ from ingest.lateness import OriginClock
 from ingest.meter import Meter
 from ingest.parse import Policy
 
-# Replays of one file on any machine name its authors alike, where no key is configured.
 PARTITIONS = 1
 Wall = Callable[[], int]
+_LOOK_AGAIN_S = 1.0
+# Replays of one file on any machine name its authors alike, where no key is configured.
 _REPLAY_KEY = b"barograph replay"
 
 
@@ -110,10 +113,28 @@ def store_client(settings: Settings) -> Iterator[Any]:
     """
     url = settings.redis.url
     if url is not None:
-        yield connect(url.get_secret_value(), settings.redis.cluster)
+        try:
+            client = connect(url.get_secret_value(), settings.redis.cluster)
+        except StoreUnavailable as problem:  # a cluster is asked for its shape at once
+            raise ServerProblem(f"the store does not answer ({problem})") from problem
+        yield client
         return
     with EmbeddedValkey(settings.data_dir / "valkey") as server:
-        yield connect(server.url)
+        ended = threading.Event()
+        keeper = threading.Thread(target=_keep_alive, args=(server, ended), name="store keeper")
+        keeper.start()
+        try:
+            yield connect(server.url)
+        finally:
+            ended.set()
+            keeper.join()
+
+
+def _keep_alive(server: EmbeddedValkey, ended: threading.Event) -> None:
+    """Start our own server again where it dies under us; until then the roles say so."""
+    while not ended.wait(_LOOK_AGAIN_S):
+        with suppress(ServerProblem):  # tried again; the roles' complaints name the outage
+            server.revive()
 
 
 @contextmanager
