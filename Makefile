@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format model bench chaos clean
+.PHONY: demo test check format model bench chaos equality clean
 
 demo: .venv/core
 	$(BIN)/barograph demo
@@ -35,6 +35,10 @@ bench: .venv/dev
 chaos: .venv/dev
 	scripts/kafka/fetch.sh
 	$(BIN)/python -m benchmarks.chaos
+
+equality: .venv/dev
+	scripts/kafka/fetch.sh
+	$(BIN)/python -m benchmarks.equality
 
 clean:
 	rm -rf .venv demo barograph-data

@@ -224,12 +224,19 @@ def digest(lines: Iterable[bytes]) -> str:
     return hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
 
 
-def replayed(stream: Path, batch_size: int, series_by: Iterable[str], folder: Path) -> list[bytes]:
-    """The sorted alert lines of ``barograph replay`` over a file, in a process of its own."""
+def replayed(
+    source: str | Path,
+    batch_size: int,
+    series_by: Iterable[str],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+) -> list[bytes]:
+    """The sorted alert lines of ``barograph replay``, in a process of its own."""
     target = folder / f"replayed-{batch_size}.jsonl"
     by = [flag for name in series_by for flag in ("--series-by", name)]
-    command = [sys.executable, "-m", "barograph", "replay", str(stream), *by]
+    command = [sys.executable, "-m", "barograph", "replay", str(source), *by]
     command += ["--batch-size", str(batch_size), "--alerts", str(target), "--json"]
-    environment = os.environ | {"BAROGRAPH_AUTHOR_KEY": "a key for tests"}
+    own = {"BAROGRAPH_AUTHOR_KEY": "a key for tests"}
+    environment = os.environ | (environment or own)
     subprocess.run(command, check=True, capture_output=True, env=environment)
     return sorted(target.read_bytes().splitlines())

@@ -37,5 +37,8 @@ def test_the_daemon_on_kafka_raises_the_alerts_of_the_replay(
         assert len(fleet.receiver.effects) == len(expected)
         assert fleet.receiver.refused == 0
         assert [member.stop() for member in fleet.members] == [0] * len(fleet.members)
+        # The same documents out of the log, in one process, as `kafka:news`.
+        again = replayed("kafka:news", 256, SERIES_BY, tmp_path, fleet.environment)
+        assert digest(again) == digest(expected)
     finally:
         fleet.close()
