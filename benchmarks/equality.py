@@ -12,6 +12,14 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 STREAMS = ("stream_crypto_news_2021q4_2022q1", "stream_stock_tweets_2014")
 SERIES_BY = ("topic", "symbol", "subject", "source", "all")
 BATCHES = (256, 7, 1)
+# At the default alarm line the crypto stream raises nothing, and a comparison of nothing proves
+# nothing: with a low one there are hundreds of lines to compare.
+LOW_LINE = {
+    "BAROGRAPH_WATCH__COUNT_THRESHOLD": "0.02",
+    "BAROGRAPH_WATCH__SHARE_THRESHOLD": "0.09",
+    "BAROGRAPH_WATCH__MINIMUM_NEGATIVE": "2",
+    "BAROGRAPH_AUTHOR_KEY": "a key for tests",
+}
 
 
 def live(stream: Path, folder: Path, expected: int) -> list[bytes]:
@@ -19,6 +27,7 @@ def live(stream: Path, folder: Path, expected: int) -> list[bytes]:
     settings = {
         "BAROGRAPH_SERIES_BY": ",".join(SERIES_BY),
         "BAROGRAPH_WATCH__SETTLE_SECONDS": "5",
+        **LOW_LINE,
     }
     fleet = Fleet(folder, settings)
     try:
@@ -42,7 +51,7 @@ def main() -> int:
         digests = set()
         with tempfile.TemporaryDirectory() as folder:
             for batch in BATCHES:
-                lines = replayed(stream, batch, SERIES_BY, Path(folder))
+                lines = replayed(stream, batch, SERIES_BY, Path(folder), LOW_LINE)
                 digests.add(digest(lines))
                 print(f"{name}: replay, batches of {batch:3}: {len(lines)} lines, {digest(lines)}")
                 sys.stdout.flush()
