@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.fleet import Fleet, digest, read_stream, replayed, wait_until
+from benchmarks.fleet import LOW_LINE, Fleet, digest, read_stream, replayed, wait_until
 
 SERIES_BY = ("topic", "symbol", "all")
 SETTINGS = {
     "BAROGRAPH_SERIES_BY": ",".join(SERIES_BY),
     "BAROGRAPH_WATCH__SETTLE_SECONDS": "3",
     "BAROGRAPH_KAFKA__SESSION_TIMEOUT_MS": "6000",
+    **LOW_LINE,
 }
 ROLES = {"classify": 2, "watch": 2, "deliver": 1}
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

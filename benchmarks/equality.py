@@ -6,20 +6,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.fleet import Fleet, digest, read_stream, replayed, wait_until
+from benchmarks.fleet import LOW_LINE, Fleet, digest, read_stream, replayed, wait_until
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 STREAMS = ("stream_crypto_news_2021q4_2022q1", "stream_stock_tweets_2014")
 SERIES_BY = ("topic", "symbol", "subject", "source", "all")
 BATCHES = (256, 7, 1)
-# At the default alarm line the crypto stream raises nothing, and a comparison of nothing proves
-# nothing: with a low one there are hundreds of lines to compare.
-LOW_LINE = {
-    "BAROGRAPH_WATCH__COUNT_THRESHOLD": "0.02",
-    "BAROGRAPH_WATCH__SHARE_THRESHOLD": "0.09",
-    "BAROGRAPH_WATCH__MINIMUM_NEGATIVE": "2",
-    "BAROGRAPH_AUTHOR_KEY": "a key for tests",
-}
 
 
 def live(stream: Path, folder: Path, expected: int) -> list[bytes]:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from benchmarks.fleet import Fleet, digest, replayed, wait_until
+from benchmarks.fleet import LOW_LINE, Fleet, digest, replayed, wait_until
 from tests.live.conftest import SERIES_BY
 
 SETTINGS = {
     "BAROGRAPH_SERIES_BY": ",".join(SERIES_BY),
     "BAROGRAPH_WATCH__SETTLE_SECONDS": "3",
+    **LOW_LINE,
 }
 
 
