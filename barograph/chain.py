@@ -38,7 +38,6 @@ class Step:
 
     batch: Batch
     transitions: list[Transition]
-    late: int = 0
     repeated: int = 0
 
 
@@ -99,7 +98,7 @@ class Chain:
             name = str(record.origin)
             places[name] = Place(record.offset, self._clock.greatest(name))
         changes = self._process([*batch.readings, *batch.marks], places)
-        return Step(batch, changes.transitions, changes.late, changes.duplicates)
+        return Step(batch, changes.transitions, changes.duplicates)
 
     def mark(self, marks: list[Mark]) -> list[Transition]:
         """Let event time move on by evidence alone: origins that hold nothing more."""

@@ -66,7 +66,6 @@ class Tally:
         self.documents += batch.documents
         self.readings += len(batch.readings)
         self.rejected += len(batch.dead_letters)
-        self.late += step.late
         self.duplicates += step.repeated
         for letter in batch.dead_letters:
             kind = reason_class(letter.reason)
@@ -77,6 +76,7 @@ class Tally:
                 continue
             seen = (reading.origin, reading.offset)
             self.classified += 1
+            self.late += reading.late
             self.negative += reading.sentiment == "negative"
             self.models.add(reading.model_version)
             time = reading.event_time
@@ -138,7 +138,7 @@ def show(tally: Tally, seconds: float, console: Console, most: int = 20) -> None
     console.print(f"[bold]{tally.documents:,}[/] documents in {seconds:.1f} s{speed}{span}")
     console.print(
         f"{tally.negative_share:.1%} negative; {tally.rejected:,} refused, {tally.late:,} late,"
-        f" {tally.duplicates:,} duplicates"
+        f" {tally.duplicates:,} duplicate readings"
     )
     for reason, count in sorted(tally.reasons.items(), key=lambda item: -item[1])[:5]:
         console.print(f"  refused {count:,}: {reason}", markup=False)
