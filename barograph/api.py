@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 
 from barograph.intake import HTTP, Accepted, Busy, Intake
 from barograph.metrics import CONTENT_TYPE, PrometheusMeter
+from ingest.message import to_message
 from ingest.parse import Malformed, Policy, parse
 from ingest.record import DeadLetter, Record
 
@@ -171,7 +172,7 @@ class _Desk:
                 refused.append(DeadLetter(record, str(problem), now))
                 results.append({"status": "rejected", "reason": str(problem)})
             else:
-                accepted.append(Accepted(document.id, document.kind, raw))
+                accepted.append(Accepted(document.id, document.kind, to_message(document)))
                 results.append({"status": "accepted", "id": document.id})
         self._intake.take(accepted, refused, self._limits.answer_within)
         return results

@@ -7,6 +7,7 @@ from barograph.intake import Accepted, Busy
 from barograph.supervisor import Pulse, Trouble
 from ingest.broker import BrokerProblem, DocumentProducer, KafkaConfig
 from ingest.dead_letters import to_json
+from ingest.message import to_message
 from ingest.parse import Malformed, Policy, parse
 from ingest.record import DeadLetter, Origin, Record
 
@@ -77,7 +78,7 @@ class KafkaIntake:
             document = parse(record, self._policy, self._wall())
         except Malformed:
             return self._topics["news"], f"{record.origin}:{record.offset}", record.raw
-        return self._topics[document.kind], document.id, record.raw
+        return self._topics[document.kind], document.id, to_message(document)
 
     def _connected(self) -> DocumentProducer:
         with self._lock:

@@ -23,6 +23,7 @@ _SYMBOL = re.compile(r"\^?[^\W_][\w.:/^=&-]{0,23}")
 _SYMBOLS_APART = re.compile(r"[,;|\s]+")
 _URL = re.compile(r"https?://[^\s<>\"]{1,2040}", re.IGNORECASE)
 _LANG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,3}")
+_PSEUDONYM = re.compile(r"[0-9a-f]{16}")
 _LONGEST_LABEL = 100
 
 
@@ -66,6 +67,7 @@ class _Message(msgspec.Struct):
     kind: str | None = None
     source: str | None = None
     author: str | int | None = None
+    author_pseudonym: str | None = None
     url: str | None = None
     lang: str | None = None
     symbol: str | None = None
@@ -89,7 +91,7 @@ def parse(record: Record, policy: Policy, now: int) -> Document:
     kind = _kind(message.kind, policy.default_kind.get(record.origin.name, "news"))
     title, body = _texts(message, policy.max_chars)
     source = _label(message.source) or "unknown"
-    author = pseudonym(message.author, policy.key)
+    author = _author(message, policy.key)
     return Document(
         id=document_id(message.id, title, body, source, event_time, author),
         title=title,
@@ -190,6 +192,14 @@ def _texts(message: _Message, max_chars: int) -> tuple[str, str]:
 
 def _label(written: str | None) -> str | None:
     return clean_text(unscramble(written), _LONGEST_LABEL) or None if written else None
+
+
+def _author(message: _Message, key: bytes) -> str | None:
+    """A pseudonym: our own ingest role's, which made the name unreadable already, or a new one."""
+    known = message.author_pseudonym
+    if known is not None and _PSEUDONYM.fullmatch(known):
+        return known
+    return pseudonym(message.author, key)
 
 
 def _address(written: str | None) -> str | None:
