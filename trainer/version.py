@@ -74,17 +74,22 @@ def write_version(
         "licence": "Apache-2.0 (encoder: all-MiniLM-L6-v2, Apache-2.0; training data: MIT)",
         "engine_agreement": agreement,
         "smoothing_strength": best,
-        "metrics": {
-            f"{name}/{head}": asdict(score(served, rows, head))
-            for name, rows in dev.items()
-            for head in LABELS
-            if any(row.get(head) is not None for row in rows)
-        },
+        "metrics": _metrics(served, dev),
         "files_sha256": {file.name: _sha256(file) for file in sorted(partial.iterdir())},
     }
     (partial / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     os.rename(partial, target)
     return manifest
+
+
+def _metrics(engine: Engine, dev: Mapping[str, Rows]) -> dict[str, dict[str, object]]:
+    """The scores of each set for each head that it labels, as "set/head"."""
+    return {
+        f"{name}/{head}": asdict(score(engine, rows, head))
+        for name, rows in dev.items()
+        for head in LABELS
+        if any(row.get(head) is not None for row in rows)
+    }
 
 
 def _best_strength(
