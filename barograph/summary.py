@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -145,12 +146,14 @@ def show(tally: Tally, seconds: float, console: Console, most: int = 20) -> None
     if not tally.episodes:
         console.print("No alert: bad news stayed within what each series expects.")
         return
-    table = Table(
-        title=f"{counted(len(tally.episodes), 'alert', 'alerts')} (UTC)", title_justify="left"
+    table = Table(  # light enough that names of series can be read in 80 columns
+        box=box.SIMPLE_HEAD,
+        title=f"{counted(len(tally.episodes), 'alert', 'alerts')} (UTC)",
+        title_justify="left",
     )
     for name in ("series", "severity", "start", "peak", "end"):
         table.add_column(name, no_wrap=name != "series")
-    table.add_column("negative (usual)", justify="right", no_wrap=True)
+    table.add_column("negative\n(usual)", justify="right", no_wrap=True)
     worst = sorted(tally.episodes.values(), key=lambda e: e.peak.p_value)[:most]
     for episode in sorted(worst, key=lambda e: e.first.event_time):
         start = episode.first.started_at
