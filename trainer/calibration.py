@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+BINS = 15
 
 
 def _loss(logits: Floats, labels: NDArray[np.int64], temperature: float) -> float:
@@ -33,15 +35,45 @@ def fit_temperature(logits: Floats, labels: Sequence[int]) -> float:
     return math.exp((low + high) / 2)
 
 
-def calibration_error(probabilities: Floats, labels: Sequence[int], bins: int = 15) -> float:
-    """Expected calibration error (Naeini et al., 2015): mean |confidence - accuracy| by bin."""
+@dataclass(frozen=True)
+class Bin:
+    """The rows whose confidence lies in one stretch; its means are None where it is empty."""
+
+    low: float
+    high: float
+    rows: int
+    confidence: float | None
+    accuracy: float | None
+
+
+def bin_of(confidence: Floats, bins: int) -> NDArray[np.int64]:
+    """In which of ``bins`` equal stretches each confidence lies; 1 lies in the last."""
+    return np.minimum((confidence * bins).astype(np.int64), bins - 1)
+
+
+def reliability(probabilities: Floats, labels: Sequence[int], bins: int = BINS) -> tuple[Bin, ...]:
+    """What the model claims (confidence) beside what it keeps (accuracy), by confidence."""
     truth = np.asarray(labels, np.int64)
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    place = bin_of(confidence, bins)
+    found = []
+    for number in range(bins):
+        here = place == number
+        means = (
+            (float(confidence[here].mean()), float(right[here].mean()))
+            if here.any()
+            else (None, None)
+        )
+        found.append(Bin(number / bins, (number + 1) / bins, int(here.sum()), *means))
+    return tuple(found)
+
+
+def calibration_error(probabilities: Floats, labels: Sequence[int], bins: int = BINS) -> float:
+    """Expected calibration error (Naeini et al., 2015): mean |confidence - accuracy| by bin."""
     gaps = [
-        abs(confidence[place == b].mean() - right[place == b].mean()) * (place == b).mean()
-        for b in range(bins)
-        if (place == b).any()
+        abs(one.confidence - one.accuracy) * one.rows / len(labels)
+        for one in reliability(probabilities, labels, bins)
+        if one.confidence is not None and one.accuracy is not None
     ]
     return float(sum(gaps))
