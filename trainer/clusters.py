@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from classifier.text import model_text
 
@@ -197,7 +197,8 @@ def leaks(test: Signatures, trained: Signatures, threshold: float = COPY) -> NDA
 def save_trained_on(folder: Path, found: Signatures) -> None:
     """Keep the signatures of the rows that a version was trained on in its folder."""
     kept = np.unique(found.reshape(-1, HASHES), axis=0)
-    save_file({"signatures": kept}, folder / TRAINED_ON, {"scheme": _SCHEME})
+    # Not save_file: its files can be read by their owner only, and a version is for all to serve.
+    (folder / TRAINED_ON).write_bytes(save({"signatures": kept}, {"scheme": _SCHEME}))
 
 
 def load_trained_on(folder: Path) -> Signatures | None:
