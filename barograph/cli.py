@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from barograph.commands import check as check_command
-from barograph.commands import classify, dead_letters, run
+from barograph.commands import classify, dead_letters, evaluate, run
 from barograph.commands import demo as demo_command
 from barograph.commands import replay as replay_command
 
@@ -51,6 +51,7 @@ _SEE, _WORK, _CARE = "See it work", "Run it", "Look after it"
 app.command(rich_help_panel=_SEE)(demo_command.demo)
 app.command(rich_help_panel=_SEE)(replay_command.replay)
 app.command(rich_help_panel=_SEE)(classify.classify)
+app.command(rich_help_panel=_SEE)(evaluate.evaluate)
 app.command(rich_help_panel=_WORK)(run.run)
 app.command(rich_help_panel=_WORK)(check_command.check)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=_CARE)

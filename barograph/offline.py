@@ -34,7 +34,7 @@ def classify_records(
     """A reading, or an object with ``error`` and ``line``, for each record in order."""
     waiting = iter(records)
     while batch := list(islice(waiting, batch_size)):
-        parsed = [_parse(record, policy, now) for record in batch]
+        parsed = [read_untimed(record, policy, now) for record in batch]
         texts = [model_text(d.title, d.body) for d in parsed if isinstance(d, Document)]
         predictions = iter(engine.classify(texts))
         for record, document in zip(batch, parsed, strict=True):
@@ -47,7 +47,8 @@ def classify_records(
                 yield {"id": _given_id(record.raw), "line": record.offset, "error": document}
 
 
-def _parse(record: Record, policy: Policy, now: int) -> Document | str:
+def read_untimed(record: Record, policy: Policy, now: int) -> Document | str:
+    """The document, whatever its time says, or the reason why there is none."""
     try:
         return parse(record, policy, now)
     except Malformed as problem:
