@@ -7,14 +7,21 @@ def equal_length_batches(lengths: Sequence[int], token_budget: int) -> Iterator[
     """Positions of ``lengths`` in batches whose texts all have the same number of tokens.
 
     Without padding no work is wasted, and no text's answer can depend on its neighbours. A
-    batch holds at most ``token_budget`` tokens, but always at least one text. Longest first,
-    so that threads that share the work end together.
+    batch holds at most ``token_budget`` tokens, but always at least one text. Those with most
+    tokens come first, so that threads that share the work end together.
     """
     by_length: dict[int, list[int]] = {}
     for position, length in enumerate(lengths):
         by_length.setdefault(length, []).append(position)
-    for length in sorted(by_length, reverse=True):
-        positions = by_length[length]
-        step = max(1, token_budget // max(1, length))
-        for start in range(0, len(positions), step):
-            yield positions[start : start + step]
+    batches = [
+        (length * len(batch), batch)
+        for length, positions in by_length.items()
+        for batch in _cut(positions, max(1, token_budget // max(1, length)))
+    ]
+    batches.sort(key=lambda batch: batch[0], reverse=True)
+    return (batch for _, batch in batches)
+
+
+def _cut(positions: list[int], step: int) -> Iterator[list[int]]:
+    for start in range(0, len(positions), step):
+        yield positions[start : start + step]

@@ -1,14 +1,13 @@
 """The CPU engine: ONNX Runtime over the 8-bit graph that trainer.export writes."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 
 from classifier.engine import Calibration
-from classifier.two_headed import Logits, TwoHeadedEngine
+from classifier.two_headed import Ids, Logits, Pending, TwoHeadedEngine
 from classifier.windows import WindowTokenizer
 
 
@@ -26,10 +25,11 @@ class OnnxEngine(TwoHeadedEngine):
         model_version: str,
         calibration: Calibration,
         threads: int,
-        token_budget: int = 1024,
+        token_budget: int = 512,
+        texts_at_once: int = 2048,
     ) -> None:
         tokenizer = WindowTokenizer(folder / "tokenizer.json")
-        super().__init__(model_version, tokenizer, calibration, token_budget)
+        super().__init__(model_version, tokenizer, calibration, token_budget, texts_at_once)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -38,14 +38,12 @@ class OnnxEngine(TwoHeadedEngine):
         )
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="onnx")
 
-    def _forward_all(self, batches: list[list[list[int]]]) -> list[list[Logits]]:
+    def _start(self, batches: Sequence[Ids]) -> Sequence[Pending]:
         if len(batches) == 1:  # no hand-over for the single document of a quiet hour
-            return [self._forward(batches[0])]
-        return list(self._results(batches))
+            logits = self._forward(batches[0])
+            return [lambda: logits]
+        return [self._threads.submit(self._forward, batch).result for batch in batches]
 
-    def _results(self, batches: list[list[list[int]]]) -> Iterator[list[Logits]]:
-        yield from self._threads.map(self._forward, batches)
-
-    def _forward(self, batch: list[list[int]]) -> list[Logits]:
-        topic, sentiment = self._session.run(None, {"ids": np.array(batch, np.int64)})
-        return list(zip(topic.tolist(), sentiment.tolist(), strict=True))
+    def _forward(self, batch: Ids) -> Logits:
+        topic, sentiment = self._session.run(None, {"ids": batch})
+        return topic, sentiment

@@ -1,5 +1,6 @@
 """The torch engine: half precision on a GPU where there is one, full precision on a CPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from transformers import BertConfig
 
 from classifier.engine import Calibration
 from classifier.network import TwoHeadedBert
-from classifier.two_headed import Logits, TwoHeadedEngine
+from classifier.two_headed import Ids, Pending, TwoHeadedEngine
 from classifier.windows import WindowTokenizer
 
 
@@ -26,21 +27,23 @@ class TorchEngine(TwoHeadedEngine):
         model_version: str,
         calibration: Calibration,
         token_budget: int = 16_384,
+        texts_at_once: int = 4096,
         device: str | None = None,
     ) -> None:
         tokenizer = WindowTokenizer(folder / "tokenizer.json")
-        super().__init__(model_version, tokenizer, calibration, token_budget)
+        super().__init__(model_version, tokenizer, calibration, token_budget, texts_at_once)
         self._device = torch.device(device or ("cuda" if gpu_present() else "cpu"))
         network = TwoHeadedBert(BertConfig.from_pretrained(folder))
         network.load_state_dict(load_file(folder / "model.safetensors"))
         on_gpu = self._device.type == "cuda"
         self._network = network.to(self._device, torch.float16 if on_gpu else torch.float32).eval()
 
+    def _start(self, batches: Sequence[Ids]) -> Sequence[Pending]:
+        return [self._queue(batch) for batch in batches]
+
     @torch.inference_mode()
-    def _forward_all(self, batches: list[list[list[int]]]) -> list[list[Logits]]:
-        # All batches are queued before the first result is fetched: the GPU never waits for us.
-        queued = [self._network(torch.tensor(batch, device=self._device)) for batch in batches]
-        return [
-            list(zip(topic.float().tolist(), sentiment.float().tolist(), strict=True))
-            for topic, sentiment in queued
-        ]
+    def _queue(self, batch: Ids) -> Pending:
+        """A GPU only takes the work in here; it is done when the result is fetched."""
+        ids = torch.from_numpy(batch).to(self._device, non_blocking=True)
+        topic, sentiment = self._network(ids)
+        return lambda: (topic.float().cpu().numpy(), sentiment.float().cpu().numpy())

@@ -1,19 +1,31 @@
 """What every engine shares: memory, tokens, batches, windows put together again."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.answers import Floats, predictions
 from classifier.batching import equal_length_batches
-from classifier.engine import Calibration, Prediction, softmax
+from classifier.engine import Calibration, Prediction
+from classifier.labels import SENTIMENTS, TOPICS
 from classifier.memo import Memo
 from classifier.windows import WindowTokenizer
 
-Logits = tuple[list[float], list[float]]
+Ids = NDArray[np.int64]  # (windows, tokens)
+Logits = tuple[NDArray[np.float32], NDArray[np.float32]]  # (windows, 20) and (windows, 3)
+Pending = Callable[[], Logits]  # waits for a batch that was begun
+Finish = Callable[[], list[Prediction]]
 
 
 class TwoHeadedEngine(ABC):
-    """An engine around one forward pass; a subclass supplies the pass."""
+    """An engine around one forward pass; a subclass supplies the pass.
+
+    ``token_budget`` bounds a batch. Texts are cut into batches ``texts_at_once`` at a time: the
+    more, the more of them have one length; the fewer, the sooner the first batch can begin.
+    """
 
     def __init__(
         self,
@@ -21,12 +33,14 @@ class TwoHeadedEngine(ABC):
         tokenizer: WindowTokenizer,
         calibration: Calibration,
         token_budget: int,
+        texts_at_once: int,
         memo_size: int = 50_000,
     ) -> None:
         self.model_version = model_version
         self._tokenizer = tokenizer
         self._calibration = calibration
         self._token_budget = token_budget
+        self._texts_at_once = texts_at_once
         self._memo = Memo(memo_size)
 
     def classify(self, texts: Sequence[str]) -> list[Prediction]:
@@ -39,37 +53,29 @@ class TwoHeadedEngine(ABC):
         return [found[text] or computed[text] for text in texts]
 
     def _compute(self, texts: Sequence[str]) -> list[Prediction]:
-        windows_of = self._tokenizer.windows(texts) if texts else []
-        flat = [window for windows in windows_of for window in windows]
-        logits: list[Logits | None] = [None] * len(flat)
-        batches = list(equal_length_batches([len(window) for window in flat], self._token_budget))
-        results = self._forward_all([[flat[i] for i in batch] for batch in batches])
-        for batch, result in zip(batches, results, strict=True):
-            for position, one in zip(batch, result, strict=True):
-                logits[position] = one
-        taken = iter(logits)
-        return [self._merge([(len(w), next(taken)) for w in windows]) for windows in windows_of]
+        # Everything is begun before the first result is awaited: one part is made into tokens
+        # while the network works on the parts before it.
+        step = self._texts_at_once
+        begun = [self._begin(texts[at : at + step]) for at in range(0, len(texts), step)]
+        return list(chain.from_iterable(finish() for finish in begun))
 
-    def _merge(self, windows: list[tuple[int, Logits | None]]) -> Prediction:
-        """Mean of the windows' probabilities, weighted by their tokens."""
-        topic, sentiment = [], []
-        for _, logits in windows:
-            assert logits is not None, "every window is in exactly one batch"
-            topic.append(softmax(logits[0], self._calibration.topic_temperature))
-            sentiment.append(softmax(logits[1], self._calibration.sentiment_temperature))
-        if len(windows) == 1:
-            return Prediction(topic[0], sentiment[0])
-        weights = [length for length, _ in windows]
-        return Prediction(_weighted(topic, weights), _weighted(sentiment, weights))
+    def _begin(self, texts: Sequence[str]) -> Finish:
+        windows_of = self._tokenizer.windows(texts)
+        lengths_of = [[len(window) for window in windows] for windows in windows_of]
+        flat = list(chain.from_iterable(windows_of))
+        lengths = list(chain.from_iterable(lengths_of))
+        batches = list(equal_length_batches(lengths, self._token_budget))
+        pending = self._start([np.array([flat[i] for i in batch], np.int64) for batch in batches])
+
+        def finish() -> list[Prediction]:
+            topic: Floats = np.empty((len(flat), len(TOPICS)))
+            sentiment: Floats = np.empty((len(flat), len(SENTIMENTS)))
+            for batch, wait in zip(batches, pending, strict=True):
+                topic[batch], sentiment[batch] = wait()
+            return predictions(topic, sentiment, lengths_of, self._calibration)
+
+        return finish
 
     @abstractmethod
-    def _forward_all(self, batches: list[list[list[int]]]) -> list[list[Logits]]:
-        """Logits of each window of each batch; all windows of a batch have one length."""
-
-
-def _weighted(rows: list[tuple[float, ...]], weights: list[int]) -> tuple[float, ...]:
-    total = sum(weights)
-    return tuple(
-        math.fsum(value * weight for value, weight in zip(column, weights, strict=True)) / total
-        for column in zip(*rows, strict=True)
-    )
+    def _start(self, batches: Sequence[Ids]) -> Sequence[Pending]:
+        """Begin ``batches``, the windows of each of one length; each result can be awaited."""

@@ -2,9 +2,12 @@
 
 import random
 
+import numpy as np
 import pytest
 
+from classifier.engine import Calibration
 from classifier.labels import SENTIMENTS, TOPICS
+from classifier.onnx_engine import OnnxEngine
 from classifier.registry import Registry, open_engine
 
 CALM = "Copperline Foods keeps its dividend unchanged at 32 cents a share"
@@ -46,6 +49,24 @@ def test_an_answer_does_not_depend_on_batch_order_or_threads(folder):
                 assert prediction == expected[text]
 
 
+def test_an_answer_does_not_depend_on_how_many_texts_are_cut_at_once(folder):
+    corpus = [*texts(60), " ".join(texts(12))]
+    expected = OnnxEngine(folder, "v", Calibration(), 1).classify(corpus)
+    for at_once, budget in ((1, 512), (7, 64), (50, 4096)):
+        engine = OnnxEngine(folder, "v", Calibration(), 2, budget, at_once)
+        assert engine.classify(corpus) == expected
+
+
+@pytest.mark.parametrize("tokens", [3, 20, 64, 128])
+def test_logits_are_the_same_to_the_bit_in_any_batch(folder, tokens):
+    session = OnnxEngine(folder, "v", Calibration(), 1)._session
+    ids = np.random.default_rng(tokens).integers(1000, 20_000, (50, tokens))
+    whole = session.run(None, {"ids": ids})
+    for size in (1, 2, 3, 7):
+        for ours, part in zip(whole, session.run(None, {"ids": ids[-size:]}), strict=True):
+            assert np.array_equal(ours[-size:], part)
+
+
 def test_a_long_text_is_read_to_its_end(folder):
     engine = open_engine(folder, "onnx")
     filler = "The company held its annual meeting in the usual place. " * 20
@@ -59,6 +80,17 @@ def test_an_empty_text_has_an_answer(folder):
 
 def test_no_texts_have_no_answers(folder):
     assert open_engine(folder, "onnx").classify([]) == []
+
+
+def test_the_torch_engine_cuts_texts_as_the_cpu_engine_does(folder):
+    pytest.importorskip("torch", reason="the torch engine comes with the extra [torch]")
+    from classifier.torch_engine import TorchEngine
+
+    corpus = texts(30)
+    whole = TorchEngine(folder, "v", Calibration(), device="cpu").classify(corpus)
+    parts = TorchEngine(folder, "v", Calibration(), 64, 7, "cpu").classify(corpus)
+    for a, b in zip(whole, parts, strict=True):
+        assert a.topic_probabilities == pytest.approx(b.topic_probabilities, abs=1e-4)
 
 
 def test_torch_and_the_cpu_engine_agree(folder):
