@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format model bench chaos equality clean
+.PHONY: demo test check format model bench bench-classifier chaos equality clean
 
 demo: .venv/core
 	$(BIN)/barograph demo
@@ -22,15 +22,18 @@ format: .venv/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# DATA: folder with en_topic, en_sentiment and en_sentfin; VERSION: name of the new version
+# DATA: folder of the sets and streams (see trainer/corpus/README.md); VERSION: name of the new version
 DATA ?= ../shared/data
 VERSION ?= minilm-l6-$(shell date +%Y-%m-%d)
 model: .venv/dev
-	$(BIN)/python -m trainer --data $(DATA) --version $(VERSION)
+	$(BIN)/barograph train --recipe default --data $(DATA) --version $(VERSION)
 
 bench: .venv/dev
 	scripts/kafka/fetch.sh
 	$(BIN)/python -m benchmarks
+
+bench-classifier: .venv/dev
+	$(BIN)/python -m benchmarks.classifier
 
 chaos: .venv/dev
 	scripts/kafka/fetch.sh

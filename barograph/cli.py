@@ -10,6 +10,7 @@ from barograph.commands import check as check_command
 from barograph.commands import classify, dead_letters, evaluate, run
 from barograph.commands import demo as demo_command
 from barograph.commands import replay as replay_command
+from barograph.commands import train as train_command
 
 _ABOUT = """
 A monitor of financial sentiment: from a stream of news and comments to a signed alert.
@@ -54,6 +55,7 @@ app.command(rich_help_panel=_SEE)(classify.classify)
 app.command(rich_help_panel=_SEE)(evaluate.evaluate)
 app.command(rich_help_panel=_WORK)(run.run)
 app.command(rich_help_panel=_WORK)(check_command.check)
+app.command(rich_help_panel=_CARE)(train_command.train)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=_CARE)
 
 

@@ -75,8 +75,10 @@ def _reading(name: str | int, prediction: Prediction, model_version: str) -> Lin
     return {
         "id": name,
         "topic": prediction.topic,
+        "topic_sure": prediction.topic_sure,
         "topic_probabilities": _named(TOPICS, prediction.topic_probabilities),
         "sentiment": prediction.sentiment,
+        "sentiment_sure": prediction.sentiment_sure,
         "sentiment_probabilities": _named(SENTIMENTS, prediction.sentiment_probabilities),
         "model_version": model_version,
     }

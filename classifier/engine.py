@@ -1,8 +1,8 @@
 """What an engine is: texts in, predictions out, in order."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from classifier.labels import SENTIMENTS, TOPICS
@@ -10,10 +10,16 @@ from classifier.labels import SENTIMENTS, TOPICS
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of one text. Each distribution sums to 1, in the order of its labels."""
+    """What the model says of one text. Each distribution sums to 1, in the order of its labels.
+
+    ``topic_sure`` and ``sentiment_sure`` are False where the greatest probability is below the
+    version's floor: the likeliest label is then more often wrong than right.
+    """
 
     topic_probabilities: tuple[float, ...]
     sentiment_probabilities: tuple[float, ...]
+    topic_sure: bool = True
+    sentiment_sure: bool = True
 
     @property
     def topic(self) -> str:
@@ -45,10 +51,17 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Calibration:
-    """Divides logits before the softmax (Guo et al., 2017): 1.0 leaves them as they are."""
+    """Divides logits before the softmax (Guo et al., 2017): 1.0 leaves them as they are.
+
+    ``sentiment_by_topic`` replaces the sentiment's temperature for texts of some topics. The
+    floors are the confidence from which an answer counts as sure.
+    """
 
     topic_temperature: float = 1.0
     sentiment_temperature: float = 1.0
+    sentiment_by_topic: Mapping[str, float] = field(default_factory=dict)
+    topic_floor: float = 0.0
+    sentiment_floor: float = 0.0
 
 
 def softmax(logits: Sequence[float], temperature: float) -> tuple[float, ...]:

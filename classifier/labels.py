@@ -29,4 +29,10 @@ TOPICS: tuple[str, ...] = (
 
 SENTIMENTS: tuple[str, ...] = ("negative", "neutral", "positive")
 
+# Who labelled decides what counts as neutral. The sentiment head answers for each convention and
+# says how likely the text is of its manner; what the model says is the mixture.
+CONVENTIONS: tuple[str, ...] = ("news desk tweets", "headlines by entity", "a holder reading")
+
 NEGATIVE = SENTIMENTS.index("negative")
+
+UNSURE = "unsure"  # given instead of a label by a model that would more likely be wrong than right

@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from transformers import BertConfig, BertModel
 
-from classifier.labels import SENTIMENTS, TOPICS
+from classifier.labels import CONVENTIONS, SENTIMENTS, TOPICS
 
 
 class TwoHeadedBert(torch.nn.Module):
@@ -16,7 +16,7 @@ class TwoHeadedBert(torch.nn.Module):
         self.encoder = BertModel(config, add_pooling_layer=False)
         self.dropout = torch.nn.Dropout(dropout)
         self.topic = torch.nn.Linear(config.hidden_size, len(TOPICS))
-        self.sentiment = torch.nn.Linear(config.hidden_size, len(SENTIMENTS))
+        self.sentiment = torch.nn.Linear(config.hidden_size, len(CONVENTIONS) * len(SENTIMENTS))
 
     def forward(
         self, ids: torch.Tensor, mask: torch.Tensor | None = None
@@ -24,7 +24,8 @@ class TwoHeadedBert(torch.nn.Module):
         """Logits for ``ids`` of shape (documents, tokens).
 
         ``mask`` is 1 where there is a token and may be left out where no row is padded.
-        Returns topic logits (documents, 20) and sentiment logits (documents, 3).
+        Returns topic logits (documents, 20) and sentiment logits (documents, 9): three
+        sentiments under the first convention, then under the next.
         """
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         if mask is None:

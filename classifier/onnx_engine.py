@@ -1,4 +1,4 @@
-"""The CPU engine: ONNX Runtime over the 8-bit graph that trainer.export writes."""
+"""The CPU engine: ONNX Runtime over the 8-bit graph that trainer.graph writes."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from classifier.engine import Calibration, Engine
 from classifier.labels import SENTIMENTS, TOPICS
+from classifier.parity import AGREEMENT, GREATEST_LOSS, Probe, agreement
 
 EngineChoice = Literal["auto", "onnx", "torch"]
 
@@ -25,6 +27,9 @@ class Manifest:
 
     version: str
     calibration: Calibration
+    parity: Mapping[str, float]
+    accuracy_loss: Mapping[str, float]
+    probes: Sequence[Probe]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -35,7 +40,13 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         labels = content["labels"]
-        manifest = Manifest(content["version"], Calibration(**content["calibration"]))
+        manifest = Manifest(
+            content["version"],
+            Calibration(**content["calibration"]),
+            content["engine_agreement"],
+            content["engine_accuracy_loss"],
+            content["probes"],
+        )
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise ModelProblem(f"{folder} is not a complete model version: {problem}") from problem
     if labels != {"topic": list(TOPICS), "sentiment": list(SENTIMENTS)}:
@@ -73,9 +84,24 @@ class Registry:
 def open_engine(folder: Path, choice: EngineChoice = "auto", threads: int | None = None) -> Engine:
     """The engine for a version folder: torch where it has a GPU, ONNX Runtime elsewhere.
 
-    Raises ModelProblem if the folder is not a complete version for these labels.
+    Raises ModelProblem if the folder is not a complete version for these labels, or the engine
+    does not answer as the network that was trained (see classifier.parity).
     """
     manifest = read_manifest(folder)
+    engine = _engine(folder, manifest, choice, threads)
+    shares = {**manifest.parity, "probes": agreement(engine, manifest.probes)}
+    for what, share in shares.items():
+        if share < AGREEMENT:
+            raise ModelProblem(
+                f"{folder}: the engine gives the trained network's label on {100 * share:.1f} %"
+                f" ({what}) only; a version needs {100 * AGREEMENT:.1f} %"
+            )
+    if max(manifest.accuracy_loss.values(), default=0.0) > GREATEST_LOSS:
+        raise ModelProblem(f"{folder}: the engine loses accuracy: {dict(manifest.accuracy_loss)}")
+    return engine
+
+
+def _engine(folder: Path, manifest: Manifest, choice: EngineChoice, threads: int | None) -> Engine:
     if choice == "torch" or (choice == "auto" and _torch_sees_a_gpu()):
         from classifier.torch_engine import TorchEngine  # torch is an extra
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from classifier.engine import Engine, Prediction
+from classifier.labels import UNSURE
 from classifier.reading import Mark, Reading
 from classifier.series import SeriesBy, series_of
 from classifier.text import model_text, story_key
@@ -86,13 +87,13 @@ class ClassifyStage:
         model_version: str,
         now: int,
     ) -> list[Reading]:
-        topic = prediction.topic
+        topic = prediction.topic if prediction.topic_sure else UNSURE
         names = [name for by in self._series_by for name in series_of(document, topic, by)]
         shared = {
             "document_id": document.id,
             "event_time": document.event_time,
             "topic": topic,
-            "sentiment": prediction.sentiment,
+            "sentiment": prediction.sentiment if prediction.sentiment_sure else UNSURE,
             "topic_probabilities": tuple(round(p, 4) for p in prediction.topic_probabilities),
             "sentiment_probabilities": tuple(
                 round(p, 4) for p in prediction.sentiment_probabilities

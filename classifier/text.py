@@ -20,10 +20,14 @@ def model_text(title: str, body: str = "") -> str:
     return _SPACE.sub(" ", text).strip()
 
 
+def story_text(title: str, body: str = "") -> str:
+    """What copies of one story have in common to the letter."""
+    return _RETWEET.sub("", model_text(title, body)).casefold()
+
+
 def story_key(title: str, body: str = "") -> str:
     """Sixteen hex digits that are equal for copies of one story.
 
     Case, addresses, white space and a leading "RT @name:" do not count.
     """
-    text = _RETWEET.sub("", model_text(title, body))
-    return hashlib.blake2b(text.casefold().encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(story_text(title, body).encode(), digest_size=8).hexdigest()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from classifier.answers import Floats, predictions
 from classifier.batching import equal_length_batches
 from classifier.engine import Calibration, Prediction
-from classifier.labels import SENTIMENTS, TOPICS
+from classifier.labels import CONVENTIONS, SENTIMENTS, TOPICS
 from classifier.memo import Memo
 from classifier.windows import WindowTokenizer
 
@@ -69,7 +69,7 @@ class TwoHeadedEngine(ABC):
 
         def finish() -> list[Prediction]:
             topic: Floats = np.empty((len(flat), len(TOPICS)))
-            sentiment: Floats = np.empty((len(flat), len(SENTIMENTS)))
+            sentiment: Floats = np.empty((len(flat), len(CONVENTIONS) * len(SENTIMENTS)))
             for batch, wait in zip(batches, pending, strict=True):
                 topic[batch], sentiment[batch] = wait()
             return predictions(topic, sentiment, lengths_of, self._calibration)

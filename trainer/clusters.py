@@ -8,7 +8,6 @@ The text cannot be had back from it, so a version may carry the signatures of it
 
 import itertools
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from classifier.text import model_text
+from classifier.text import story_text
 
 Signatures = NDArray[np.uint8]
 
@@ -33,13 +32,6 @@ _GRAM = 3
 _CHANCE = 1 / 256
 _GRAMS_AT_ONCE = 1 << 17
 _PAIRS_AT_ONCE = 1 << 18
-
-_RETWEET = re.compile(r"^\s*RT\s+@\w{1,30}:\s*")
-
-
-def story_text(title: str, body: str = "") -> str:
-    """What ``classifier.text.story_key`` hashes: copies of one story have the same."""
-    return _RETWEET.sub("", model_text(title, body)).casefold()
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from classifier.engine import Engine
 from classifier.labels import SENTIMENTS, TOPICS
 from classifier.text import model_text
 from ingest.clean import clean_text
 
 _LONGEST_TEXT = 20_000
+
+Row = dict[str, object]
+Target = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -21,23 +23,36 @@ class Example:
     """One labelled text.
 
     A target is a distribution over its head's labels, or None if unknown; its weight is less
-    than 1 where it is not a person's label but a teacher's opinion.
+    than 1 where it is not a person's label but a teacher's opinion. ``convention`` is that of
+    the sentiment, ``manner`` that of the texts that this one is like (places in
+    ``classifier.labels.CONVENTIONS``).
     """
 
     text: str
-    topic: tuple[float, ...] | None
-    sentiment: tuple[float, ...] | None
+    topic: Target | None
+    sentiment: Target | None
     topic_weight: float = 1.0
     sentiment_weight: float = 1.0
+    convention: int = 0
+    manner: int = 0
+    manner_weight: float = 1.0
 
 
-def one_hot(label: str, labels: tuple[str, ...]) -> tuple[float, ...]:
+@dataclass(frozen=True)
+class Opinion:
+    """A teacher's distribution over the topics, and over the sentiments by convention."""
+
+    topic: Target
+    sentiment: tuple[Target, ...]
+
+
+def one_hot(label: str, labels: tuple[str, ...]) -> Target:
     """A distribution with all its weight on ``label``. Raises ValueError if it is unknown."""
     position = labels.index(label)
     return tuple(1.0 if i == position else 0.0 for i in range(len(labels)))
 
 
-def sentiment_target(row: dict[str, object]) -> tuple[float, ...] | None:
+def sentiment_target(row: Row) -> Target | None:
     """The row's sentiment; where its entities disagree, the share of each sentiment among them."""
     if (label := row.get("sentiment")) is not None:
         return one_hot(str(label), SENTIMENTS)
@@ -48,7 +63,7 @@ def sentiment_target(row: dict[str, object]) -> tuple[float, ...] | None:
     return tuple(sum(column) / len(marks) for column in zip(*marks, strict=True))
 
 
-def read_rows(path: Path) -> Iterator[dict[str, object]]:
+def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a JSON Lines file, gzip-compressed or not."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as lines:
@@ -61,33 +76,43 @@ def served_text(row: Mapping[str, object]) -> str:
     return model_text(clean_text(str(row["text"]), _LONGEST_TEXT))
 
 
-def examples(rows: Iterable[dict[str, object]]) -> Iterator[Example]:
-    """Rows with at least one label, as examples."""
+def examples(rows: Iterable[Row], convention: int = 0) -> Iterator[Example]:
+    """Rows with at least one label, as examples of the convention and its manner."""
     for row in rows:
         topic = row.get("topic")
         target = None if topic is None else one_hot(str(topic), TOPICS)
         sentiment = sentiment_target(row)
         if target is None and sentiment is None:
             continue
-        yield Example(served_text(row), target, sentiment)
+        text = served_text(row)
+        yield Example(text, target, sentiment, convention=convention, manner=convention)
 
 
-def with_opinions(data: Sequence[Example], teacher: Engine, weight: float) -> list[Example]:
-    """``data`` with the teacher's distributions where a label is missing, at ``weight``.
+def with_opinions(
+    data: Sequence[Example], opinions: Sequence[Opinion], label_share: float, weight: float
+) -> list[Example]:
+    """``data`` with each target ``label_share`` parts label and the rest opinion.
 
-    The sets label one head each; so every row can still teach both (pseudo-labels across tasks).
+    Where a label is missing the target is the opinion alone, at ``weight``: the sets label one
+    head each, and so every row teaches both (pseudo-labels across tasks).
     """
-    opinions = teacher.classify([example.text for example in data])
     return [
         replace(
             example,
-            topic=example.topic or opinion.topic_probabilities,
-            sentiment=example.sentiment or opinion.sentiment_probabilities,
+            topic=_blend(example.topic, opinion.topic, label_share),
+            sentiment=_blend(example.sentiment, opinion.sentiment[example.convention], label_share),
             topic_weight=example.topic_weight if example.topic else weight,
             sentiment_weight=example.sentiment_weight if example.sentiment else weight,
         )
         for example, opinion in zip(data, opinions, strict=True)
     ]
+
+
+def _blend(label: Target | None, opinion: Target, label_share: float) -> Target:
+    if label is None:
+        return opinion
+    pairs = zip(label, opinion, strict=True)
+    return tuple(label_share * ours + (1 - label_share) * theirs for ours, theirs in pairs)
 
 
 _CASHTAG = re.compile(r"\$[A-Za-z]{1,6}\b")

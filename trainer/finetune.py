@@ -5,18 +5,18 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch.nn import functional as nn
 from transformers import BertConfig
 
-from classifier.labels import NEGATIVE, SENTIMENTS
+from classifier.labels import CONVENTIONS, NEGATIVE, SENTIMENTS
 from classifier.network import TwoHeadedBert
+from trainer.checkpoint import Checkpoint
 from trainer.datasets import Example, with_noise
 from trainer.recipe import Recipe
+from trainer.statistics import Gathered
 
 Progress = Callable[[int, int, float], None]
 
@@ -24,7 +24,8 @@ Progress = Callable[[int, int, float], None]
 def load_base(folder: Path, dropout: float) -> TwoHeadedBert:
     """The two-headed network over the pretrained encoder in ``folder``, heads fresh."""
     config = BertConfig.from_pretrained(folder)
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
+    # Drawing the attention's dropout took a tenth of a step on a CPU and gained nothing.
+    config.hidden_dropout_prob, config.attention_probs_dropout_prob = dropout, 0.0
     network = TwoHeadedBert(config, dropout)
     weights = load_file(folder / "model.safetensors")
     weights = {name.removeprefix("bert."): value for name, value in weights.items()}
@@ -85,7 +86,7 @@ def _head_loss(
     logits: torch.Tensor,
     targets: list[tuple[float, ...] | None],
     weights: list[float],
-    smoothing: float,
+    smoothing: float = 0.0,
     class_weight: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Mean over the batch of the weighted cross-entropy of the rows that have a target."""
@@ -105,19 +106,35 @@ def _head_loss(
 def _loss(
     topic: torch.Tensor, sentiment: torch.Tensor, batch: list[Example], recipe: Recipe
 ) -> torch.Tensor:
-    """The sum of both heads' losses."""
+    """The sum of the losses: topic, sentiment under its row's convention, manner of the text."""
     class_weight = torch.ones(len(SENTIMENTS))
     class_weight[NEGATIVE] = recipe.negative_weight
     smoothing = recipe.label_smoothing
-    return _head_loss(
+    by_convention = sentiment.float().view(-1, len(CONVENTIONS), len(SENTIMENTS))
+    under_its_own = by_convention[torch.arange(len(batch)), [row.convention for row in batch]]
+    manner = nn.cross_entropy(
+        by_convention.logsumexp(dim=2),
+        torch.tensor([row.manner for row in batch]),
+        reduction="none",
+    )
+    manner = (manner * torch.tensor([row.manner_weight for row in batch])).mean()
+    topic_loss = _head_loss(
         topic, [row.topic for row in batch], [row.topic_weight for row in batch], smoothing
-    ) + _head_loss(
-        sentiment,
+    )
+    sentiment_loss = _head_loss(
+        under_its_own,
         [row.sentiment for row in batch],
         [row.sentiment_weight for row in batch],
         smoothing,
         class_weight,
     )
+    return topic_loss + sentiment_loss + recipe.manner_weight * manner
+
+
+def _pace(step: int, steps: int, warmup_share: float) -> float:
+    """The share of the full learning rate at ``step``: up in a line, then down in a line."""
+    warmup = max(1, int(steps * warmup_share))
+    return min((step + 1) / warmup, (steps - step) / steps)
 
 
 def finetune(
@@ -126,25 +143,30 @@ def finetune(
     tokenizer: Tokenizer,
     recipe: Recipe,
     progress: Progress = lambda step, steps, loss: None,
+    checkpoint: Checkpoint | None = None,
 ) -> TwoHeadedBert:
     """Train ``network`` in place on ``data`` and return it with its averaged weights.
 
-    Raises ValueError if the loss stops being a number.
+    With a ``checkpoint`` the run goes on from there, to the same weights to the bit as a run
+    that was never cut off. Raises ValueError if the loss stops being a number.
     """
     torch.manual_seed(recipe.seed)
-    rng = random.Random(recipe.seed)
     optimizer = torch.optim.AdamW(_parameter_groups(network, recipe), fused=True)
-    steps = recipe.epochs * math.ceil(len(data) / recipe.batch_size)
-    warmup = max(1, int(steps * recipe.warmup_share))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / steps))
-    )
-    ema = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
-    average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=ema)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    parameters = list(network.parameters())
+    average = [parameter.detach().clone() for parameter in parameters]
+    an_epoch = math.ceil(len(data) / recipe.batch_size)
+    steps = recipe.epochs * an_epoch
+    done = checkpoint.load(network, average, optimizer) if checkpoint else 0
     network.train()
-    step = 0
-    for _ in range(recipe.epochs):
-        for ids, mask, batch in _batches(data, recipe, rng, tokenizer):
+    for epoch in range(done // an_epoch, recipe.epochs):
+        rng = random.Random(f"{recipe.seed} {epoch}")
+        batches = _batches(data, recipe, rng, tokenizer)
+        for step, (ids, mask, batch) in enumerate(batches, start=epoch * an_epoch):
+            if step < done:
+                continue
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * _pace(step, steps, recipe.warmup_share)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 topic, sentiment = network(ids, mask)
             loss = _loss(topic, sentiment, batch, recipe)
@@ -152,37 +174,45 @@ def finetune(
                 raise ValueError(f"the loss is {loss.item()} at step {step} of {steps}")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
-            schedule.step()
-            average.update_parameters(network)
-            step += 1
-            progress(step, steps, loss.item())
-    network.load_state_dict(average.module.state_dict())
+            torch._foreach_lerp_(average, [p.detach() for p in parameters], 1 - recipe.ema)
+            if checkpoint:
+                checkpoint.save_if_due(step + 1, network, average, optimizer)
+            progress(step + 1, steps, loss.item())
+    with torch.no_grad():
+        for parameter, mean in zip(parameters, average, strict=True):
+            parameter.copy_(mean)
     return network.eval()
 
 
-def input_magnitudes(
+def input_statistics(
     network: TwoHeadedBert, texts: list[str], tokenizer: Tokenizer
-) -> dict[str, NDArray[np.float32]]:
-    """The largest magnitude of each input channel of each linear layer of the encoder."""
-    seen: dict[str, torch.Tensor] = {}
+) -> dict[str, Gathered]:
+    """What the inputs of each linear layer of the encoder look like over ``texts``.
+
+    The key and value projections read what the query's reads, and are left out.
+    """
+    seen: dict[str, Gathered] = {}
 
     def watch(name: str) -> Callable[[torch.nn.Module, tuple[torch.Tensor, ...]], None]:
+        seen[name] = Gathered()
+
         def note(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            greatest = inputs[0].abs().flatten(0, -2).amax(0)
-            seen[name] = torch.maximum(seen.get(name, greatest), greatest)
+            seen[name].note(inputs[0].flatten(0, -2).numpy())
 
         return note
 
     hooks = [
         module.register_forward_pre_hook(watch(name))
         for name, module in network.named_modules()
-        if isinstance(module, torch.nn.Linear) and name.startswith("encoder.")
+        if isinstance(module, torch.nn.Linear)
+        and name.startswith("encoder.")
+        and not name.endswith(("key", "value"))
     ]
     with torch.inference_mode():
         for encoding in tokenizer.encode_batch(texts):
             network(torch.tensor([encoding.ids]))
     for hook in hooks:
         hook.remove()
-    return {name: greatest.numpy() for name, greatest in seen.items()}
+    return seen

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-OUTSIDE = 1e-4  # the share of tokens, at either end, that the range of a channel leaves out
+OUTSIDE = 2e-5  # the share of tokens, at either end, that the range of a channel leaves out
 _AT_ONCE = 2048  # tokens
-_KEPT = 64  # extremes of a channel: OUTSIDE of 640,000 tokens
+_KEPT = 64  # extremes of a channel: a share of 1e-4 of 640,000 tokens
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ class Gathered:
             seen = np.concatenate([seen[:_KEPT], seen[-_KEPT:]])
         self._extremes = seen
 
-    def inputs(self) -> Inputs:
+    def inputs(self, outside: float = OUTSIDE) -> Inputs:
         """What was seen so far. Raises ValueError if that is nothing."""
         if self._waiting:
             self._fold()
         if self._extremes is None:
             raise ValueError("no texts to measure the layers' inputs on")
         ordered = np.sort(self._extremes, axis=0)
-        outside = min(int(self._count * OUTSIDE), _KEPT - 1)
+        cut = min(int(self._count * outside), _KEPT - 1)
         return Inputs(
-            ordered[outside],
-            ordered[-1 - outside],
+            ordered[cut],
+            ordered[-1 - cut],
             np.asarray(self._sum / self._count, np.float32),
             np.asarray(self._products / self._count, np.float32),
         )

@@ -24,7 +24,8 @@ def classify(
     A line that cannot be read gives an object with "id", "line" and "error", is reported on
     standard error, and does not stop the rest. Blank lines are passed over. Times are not
     needed here. Input keys: id, text, title, summary, body, ...; output keys: id, topic,
-    topic_probabilities, sentiment, sentiment_probabilities, model_version.
+    topic_sure, topic_probabilities, sentiment, sentiment_sure, sentiment_probabilities,
+    model_version.
 
     Examples:
       barograph classify headlines.jsonl.gz --out readings.jsonl

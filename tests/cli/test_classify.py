@@ -27,8 +27,10 @@ def test_each_line_is_answered_in_order_with_named_probabilities(barograph: Baro
         assert list(line) == [
             "id",
             "topic",
+            "topic_sure",
             "topic_probabilities",
             "sentiment",
+            "sentiment_sure",
             "sentiment_probabilities",
             "model_version",
         ]

@@ -1,11 +1,12 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.engine import Prediction
-from classifier.labels import TOPICS
+from classifier.labels import TOPICS, UNSURE
 from classifier.stage import Batch, ClassifyStage
 from ingest.lateness import OriginClock
 from ingest.parse import Policy
@@ -51,6 +52,21 @@ def test_a_document_gives_one_reading_for_each_of_its_series():
     ]
     assert {r.model_version for r in batch.readings} == {"by-length"}
     assert {r.sentiment for r in batch.readings} == {"negative"}
+
+
+class Unsure(ByLength):
+    def classify(self, texts: Sequence[str]) -> list[Prediction]:
+        return [
+            replace(one, topic_sure=False, sentiment_sure=False) for one in super().classify(texts)
+        ]
+
+
+def test_what_the_model_is_unsure_of_is_neither_in_a_topic_nor_bad_news():
+    unsure = ClassifyStage(Unsure, Policy(key=b"k"), OriginClock(60_000), ("topic", "all"))
+    batch = unsure.process([record(1, "abc")], NOW, ("news/0",))
+    assert [r.series for r in batch.readings] == ["topic:unsure", "all"]
+    assert {(r.topic, r.sentiment) for r in batch.readings} == {(UNSURE, UNSURE)}
+    assert max(batch.readings[0].topic_probabilities) == 1.0
 
 
 def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on():

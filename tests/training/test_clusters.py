@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from classifier.text import story_key
+from classifier.text import story_key, story_text
 from trainer.clusters import (
     COPY,
     TRAINED_ON,
@@ -21,7 +21,6 @@ from trainer.clusters import (
     save_trained_on,
     signatures,
     similarity,
-    story_text,
 )
 
 HEADLINE = "Central bank raises interest rates by half a point as inflation stays high"
