@@ -14,6 +14,9 @@ def _version(folder: Path, name: str, **changes: object) -> None:
         "version": name,
         "labels": {"topic": list(TOPICS), "sentiment": list(SENTIMENTS)},
         "calibration": {"topic_temperature": 1.0, "sentiment_temperature": 1.0},
+        "engine_agreement": {"topic": 1.0, "sentiment": 1.0},
+        "engine_accuracy_loss": {"topic": 0.0, "sentiment": 0.0},
+        "probes": [],
     } | changes
     (folder / name).mkdir(parents=True)
     (folder / name / "manifest.json").write_text(json.dumps(content))
