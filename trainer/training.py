@@ -51,7 +51,9 @@ class Training:
         lessons = self._lessons(material, teachers)
         student = self._network("student", lessons, recipe.of_student(), _middle(teachers))
         with torch.no_grad():
-            student.sentiment.bias += torch.tensor(MANNER_PRIOR).repeat_interleave(len(SENTIMENTS))
+            student.sentiment.bias.add_(
+                torch.tensor(MANNER_PRIOR).repeat_interleave(len(SENTIMENTS))
+            )
         return student
 
     def _fresh(self) -> TwoHeadedBert:
