@@ -12,40 +12,14 @@ from pathlib import Path
 
 from kafka import KafkaConsumer
 from redis import Redis
-from safetensors.torch import load_file
-from tokenizers import Tokenizer
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    PreTrainedTokenizerFast,
-    pipeline,
-)
 
-from classifier.labels import SENTIMENTS
-
-
-def sentiment_pipeline(folder: Path):
-    """Transformers' own pipeline over the same encoder and sentiment head."""
-    config = BertConfig.from_pretrained(folder, num_labels=len(SENTIMENTS))
-    config.id2label = dict(enumerate(SENTIMENTS))
-    model = BertForSequenceClassification(config)
-    weights = load_file(folder / "model.safetensors")
-    encoder = {k.removeprefix("encoder."): v.float() for k, v in weights.items()}
-    model.bert.load_state_dict(encoder, strict=False)
-    model.classifier.weight.data = weights["sentiment.weight"].float()
-    model.classifier.bias.data = weights["sentiment.bias"].float()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_file(str(folder / "tokenizer.json")),
-        pad_token="[PAD]",
-        model_max_length=128,
-    )
-    return pipeline("text-classification", model=model.eval(), tokenizer=tokenizer, batch_size=32)
+from benchmarks.pipelines import head_pipeline
 
 
 def main() -> None:
     """Run the loop."""
     bootstrap, redis_url, topic, documents, folder = sys.argv[1:6]
-    classify = sentiment_pipeline(Path(folder))
+    classify = head_pipeline(Path(folder), "sentiment")
     store = Redis.from_url(redis_url)
     consumer = KafkaConsumer(
         topic,
