@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from ingest.durable import sync_folder
 from ingest.event_time import iso
 from ingest.record import DeadLetter, Origin, Record
 
@@ -89,7 +90,7 @@ class DeadLetterFile:
             file.flush()
             os.fsync(descriptor)
         if new:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
 
     def read(self, damaged: Callable[[str], None] | None = None) -> Iterator[DeadLetter]:
         """Yield all letters, oldest first; nothing where there is no file yet.
@@ -177,12 +178,3 @@ def _preview(raw: bytes) -> str:
 def _moment(written: str) -> int:
     time = datetime.fromisoformat(written)
     return round(time.timestamp() * 1000)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file durable too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

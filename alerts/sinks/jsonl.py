@@ -5,13 +5,13 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 
 from alerts.delivery import Delivery, Outcome
 from alerts.outbox import unpack
 from alerts.sinks.config import SinkConfig, SinkProblem
+from ingest.durable import sync_folder
 
 
 class _Line(msgspec.Struct):
@@ -42,7 +42,7 @@ class JsonlSink:
             self._file = config.path.open("a+b", buffering=0)
             with self._alone():
                 self._catch_up()
-            _sync_folder(config.path.parent)
+            sync_folder(config.path.parent)
         except OSError as problem:
             raise SinkProblem(f"sink {config.name}: {problem}") from problem
 
@@ -106,12 +106,3 @@ class JsonlSink:
             self._file.truncate(self._read_to)
             raise
         self._read_to += len(line)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file as durable as its lines."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
