@@ -45,7 +45,7 @@ def read_labelled(
     records: Iterable[Record],
     policy: Policy,
     now: int,
-    tell: Callable[[int, str], None],
+    tell: Callable[[str], None],
 ) -> LabelledFile:
     """Read all lines; what is wrong with one is told with its number and does not stop the rest.
 
@@ -64,7 +64,7 @@ def read_labelled(
             if labels:
                 found.rows.append(LabelledLine(record.offset, text, labels))
         for problem in problems:
-            tell(record.offset, problem)
+            tell(f"line {record.offset}: {problem}")
         found.refused += bool(problems)
         found.unlabelled += not labels and not problems
     return found

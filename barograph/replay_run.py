@@ -15,6 +15,7 @@ from rich.console import Console
 from alerts.line import alert_line
 from alerts.transition import Transition
 from barograph import wiring
+from barograph.complaints import Complaints
 from barograph.picture import Timeline, draw
 from barograph.replay import Watchers, batched, paced, run_replay
 from barograph.settings import Settings
@@ -130,23 +131,18 @@ def _watchers(
         plan.alerts.parent.mkdir(parents=True, exist_ok=True)
         lines = stack.enter_context(plan.alerts.open("wb"))
     letters = DeadLetterFile(plan.dead_letters) if plan.dead_letters is not None else None
-    told = 0
+    complaints = Complaints(console, "refused records", _TOLD)
 
     def transitions(found: list[Transition]) -> None:
         if lines is not None:
             lines.writelines(alert_line(transition) + b"\n" for transition in found)
 
     def dead(found: list[DeadLetter]) -> None:
-        nonlocal told
         if letters is not None:
             letters.append(found)
         for letter in found:
-            told += 1
-            if told <= _TOLD:
-                place = f"{letter.record.origin.name} {letter.record.offset}"
-                console.print(f"refused {place}: {letter.reason}", markup=False)
-            elif told == _TOLD + 1:
-                console.print("further refused records are only counted")
+            place = f"{letter.record.origin.name} {letter.record.offset}"
+            complaints.tell(f"refused {place}: {letter.reason}")
 
     nothing = Watchers()
     readings = timeline.add if timeline is not None else nothing.readings

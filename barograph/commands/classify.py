@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from barograph.commands.common import FAILED, console, output, progress, refuse, settings_of
-
-_SHOWN = 20
+from barograph.complaints import Complaints
 
 
 def classify(
@@ -61,12 +60,8 @@ def classify(
 
 def _told(readings: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The readings; refused lines are reported, the first of them one by one."""
-    refused = 0
+    complaints = Complaints(console, "refused lines")
     for reading in readings:
         if "error" in reading:
-            refused += 1
-            if refused <= _SHOWN:
-                console.print(f"line {reading['line']}: {reading['error']}", markup=False)
-            elif refused == _SHOWN + 1:
-                console.print("further refused lines are only counted", markup=False)
+            complaints.tell(f"line {reading['line']}: {reading['error']}")
         yield reading

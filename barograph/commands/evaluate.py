@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +9,11 @@ import typer
 from rich.console import Console
 
 from barograph.commands.common import FAILED, console, progress, refuse, settings_of
+from barograph.complaints import Complaints
+from barograph.settings import Settings
 
 if TYPE_CHECKING:
-    from barograph.labelled import LabelledFile
-
-_SHOWN = 20
+    from barograph.labelled import LabelledFile, Outcome
 
 
 def evaluate(
@@ -49,25 +48,13 @@ def evaluate(
       barograph evaluate labelled.jsonl --json | jq .heads.topic.leak_free.accuracy
 
     """
-    from barograph.labelled import classified, measured, read_labelled
     from barograph.scoreboard import report as write
     from barograph.scoreboard import show
-    from barograph.wiring import registry, throwaway_policy
-    from classifier.registry import ModelProblem, open_engine
-    from ingest.files import SourceError, read_records
+    from classifier.registry import ModelProblem
+    from ingest.files import SourceError
 
-    settings = settings_of(context)
-    group = settings.classify
-    name = "standard input" if file == "-" else Path(file).name
     try:
-        folder = model or registry(settings).champion()
-        engine = open_engine(folder, group.engine, group.threads)
-        now, accepted = time.time_ns() // 1_000_000, throwaway_policy(settings)
-        found = read_labelled(name, read_records(file, "file"), accepted, now, _teller())
-        _summarise(found)
-        with progress("classified") as advance:
-            predictions = classified(found, engine, group.batch_size, advance)
-        outcome = measured(found, predictions, folder, engine.model_version, keep_leaked)
+        outcome = _outcome(settings_of(context), file, model, keep_leaked)
         if as_json:
             print(json.dumps(outcome.as_dict(), ensure_ascii=False, allow_nan=False))
         else:
@@ -80,19 +67,24 @@ def evaluate(
         refuse(str(problem), FAILED)
 
 
-def _teller() -> Callable[[int, str], None]:
-    """Tells what is wrong with lines, the first of them one by one."""
-    told = 0
+def _outcome(settings: Settings, file: str, model: Path | None, keep_leaked: bool) -> "Outcome":
+    """Read the file, classify its rows, measure the answers."""
+    from barograph.labelled import classified, measured, read_labelled
+    from barograph.wiring import registry, throwaway_policy
+    from classifier.registry import open_engine
+    from ingest.files import read_records
 
-    def tell(line: int, problem: str) -> None:
-        nonlocal told
-        told += 1
-        if told <= _SHOWN:
-            console.print(f"line {line}: {problem}", markup=False)
-        elif told == _SHOWN + 1:
-            console.print("further problems are only counted", markup=False)
-
-    return tell
+    group = settings.classify
+    name = "standard input" if file == "-" else Path(file).name
+    folder = model or registry(settings).champion()
+    engine = open_engine(folder, group.engine, group.threads)
+    now, accepted = time.time_ns() // 1_000_000, throwaway_policy(settings)
+    complaints = Complaints(console, "problems")
+    found = read_labelled(name, read_records(file, "file"), accepted, now, complaints.tell)
+    _summarise(found)
+    with progress("classified") as advance:
+        predictions = classified(found, engine, group.batch_size, advance)
+    return measured(found, predictions, folder, engine.model_version, keep_leaked)
 
 
 def _summarise(found: "LabelledFile") -> None:
