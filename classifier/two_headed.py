@@ -15,7 +15,7 @@ from classifier.memo import Memo
 from classifier.windows import WindowTokenizer
 
 Ids = NDArray[np.int64]  # (windows, tokens)
-Logits = tuple[NDArray[np.float32], NDArray[np.float32]]  # (windows, 20) and (windows, 3)
+Logits = tuple[NDArray[np.float32], NDArray[np.float32]]  # (windows, 20) and (windows, 9)
 Pending = Callable[[], Logits]  # waits for a batch that was begun
 Finish = Callable[[], list[Prediction]]
 

@@ -252,7 +252,7 @@ def write_graph(weights: _Weights, heads: int, inputs: Mapping[str, Inputs], tar
 
     ``inputs`` says for each linear layer of the encoder what its inputs look like over some real
     texts. Input ``ids``: int64 (documents, tokens). Outputs: ``topic`` (documents, 20) and
-    ``sentiment`` (documents, 3), logits in float32.
+    ``sentiment`` (documents, 9), logits in float32.
     """
     graph = _Graph()
     _constants(graph, weights["encoder.embeddings.word_embeddings.weight"].shape[1])

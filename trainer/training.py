@@ -44,17 +44,20 @@ class Training:
 
     def student(self, material: Material) -> TwoHeadedBert:
         """Train the teachers, then the student."""
-        recipe, base = self.recipe, self._fresh()
-        if not recipe.teachers:
-            return self._network("student", material.labelled, recipe, base)
-        teachers = [self._teacher(material, number) for number in range(recipe.teachers)]
-        lessons = self._lessons(material, teachers)
-        student = self._network("student", lessons, recipe.of_student(), _middle(teachers))
+        student = self._taught(material)
         with torch.no_grad():
             student.sentiment.bias.add_(
                 torch.tensor(MANNER_PRIOR).repeat_interleave(len(SENTIMENTS))
             )
         return student
+
+    def _taught(self, material: Material) -> TwoHeadedBert:
+        recipe, base = self.recipe, self._fresh()
+        if not recipe.teachers:
+            return self._network("student", material.labelled, recipe, base)
+        teachers = [self._teacher(material, number) for number in range(recipe.teachers)]
+        lessons = self._lessons(material, teachers)
+        return self._network("student", lessons, recipe.of_student(), _middle(teachers))
 
     def _fresh(self) -> TwoHeadedBert:
         torch.manual_seed(self.recipe.seed)  # the heads start at random, but alike in all runs

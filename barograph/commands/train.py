@@ -42,7 +42,7 @@ def train(
 ) -> None:
     """Train the model and write it as a new version of the registry.
 
-    Takes about an hour and a half on two cores. Stop it when you like: the same command goes on
+    Takes about an hour on two cores. Stop it when you like: the same command goes on
     where it was, to the same weights.
 
     Example:
