@@ -1,12 +1,34 @@
 """The gate that keeps both engines of a version alike, at export and whenever one is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypedDict
 
 from classifier.engine import Engine
 
 AGREEMENT = 0.995  # the least share of rows to which both engines give the same label
 GREATEST_LOSS = 0.003  # of accuracy, against the network that was trained
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How alike two engines are on labelled rows: equal labels, and accuracy lost, by head."""
+
+    agreement: Mapping[str, float]
+    accuracy_loss: Mapping[str, float]
+
+    @property
+    def fault(self) -> str | None:
+        """Why the second engine may not stand for the first; None if it may."""
+        for what, share in self.agreement.items():
+            if share < AGREEMENT:
+                return (
+                    f"the engine gives the trained network's label on {100 * share:.1f} %"
+                    f" ({what}) only; a version needs {100 * AGREEMENT:.1f} %"
+                )
+        if max(self.accuracy_loss.values(), default=0.0) > GREATEST_LOSS:
+            return f"the engine loses accuracy: {dict(self.accuracy_loss)}"
+        return None
 
 
 class Probe(TypedDict):

@@ -3,14 +3,14 @@
 import importlib.util
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from classifier.engine import Calibration, Engine
 from classifier.labels import SENTIMENTS, TOPICS
-from classifier.parity import AGREEMENT, GREATEST_LOSS, Probe, agreement
+from classifier.parity import Parity, Probe, agreement
 
 EngineChoice = Literal["auto", "onnx", "torch"]
 
@@ -27,8 +27,7 @@ class Manifest:
 
     version: str
     calibration: Calibration
-    parity: Mapping[str, float]
-    accuracy_loss: Mapping[str, float]
+    parity: Parity
     probes: Sequence[Probe]
 
 
@@ -43,8 +42,7 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest(
             content["version"],
             Calibration(**content["calibration"]),
-            content["engine_agreement"],
-            content["engine_accuracy_loss"],
+            Parity(content["engine_agreement"], content["engine_accuracy_loss"]),
             content["probes"],
         )
     except (OSError, ValueError, KeyError, TypeError) as problem:
@@ -89,15 +87,9 @@ def open_engine(folder: Path, choice: EngineChoice = "auto", threads: int | None
     """
     manifest = read_manifest(folder)
     engine = _engine(folder, manifest, choice, threads)
-    shares = {**manifest.parity, "probes": agreement(engine, manifest.probes)}
-    for what, share in shares.items():
-        if share < AGREEMENT:
-            raise ModelProblem(
-                f"{folder}: the engine gives the trained network's label on {100 * share:.1f} %"
-                f" ({what}) only; a version needs {100 * AGREEMENT:.1f} %"
-            )
-    if max(manifest.accuracy_loss.values(), default=0.0) > GREATEST_LOSS:
-        raise ModelProblem(f"{folder}: the engine loses accuracy: {dict(manifest.accuracy_loss)}")
+    asked = Parity({"probes": agreement(engine, manifest.probes)}, {})
+    if fault := manifest.parity.fault or asked.fault:
+        raise ModelProblem(f"{folder}: {fault}")
     return engine
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from classifier.engine import Calibration, Engine, Prediction
 from classifier.labels import SENTIMENTS, TOPICS
 from classifier.onnx_engine import OnnxEngine
-from classifier.parity import AGREEMENT, GREATEST_LOSS, probes
+from classifier.parity import Parity, probes
 from classifier.torch_engine import TorchEngine
 from trainer.card import write_card
 from trainer.clusters import save_trained_on
@@ -57,49 +57,29 @@ def write_version(
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    shutil.copy(base / "tokenizer.json", partial)
-    config = json.loads((base / "config.json").read_text())
-    (partial / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    save_file(
-        {name: np.ascontiguousarray(value, np.float16) for name, value in weights.items()},
-        partial / "model.safetensors",
-    )
-    (partial / "model.safetensors").chmod(0o644)  # the library lets nobody else read it
+    heads = _write_network(partial, weights, base)
     save_trained_on(partial, material.trained_on)
-    reference = Answers.of(TorchEngine(partial, "candidate", Calibration()), material.held_out)
+    trained = TorchEngine(partial, target.name, Calibration())
 
-    def export(outside: float) -> None:
+    def export(outside: float) -> Answers:
         ranges = {name: one.inputs(outside) for name, one in inputs.items()}
-        write_graph(weights, config["num_attention_heads"], ranges, partial / "model.onnx")
+        write_graph(weights, heads, ranges, partial / "model.onnx")
+        return Answers.of(_on_cpu(partial, target.name, Calibration()), material.held_out)
 
-    def compare() -> Parity:
-        engine = OnnxEngine(partial, "candidate", Calibration(), threads=2)
-        return parity(Answers.of(engine, material.held_out), reference)
-
-    outside, compared = good_export(export, compare)
-    raw = OnnxEngine(partial, target.name, Calibration(), threads=2)
-    fitted = _calibrated(Answers.of(raw, material.held_out))
-    served = OnnxEngine(partial, target.name, fitted.calibration, threads=2)
+    reference = Answers.of(trained, material.held_out)
+    outside, compared, answers = good_export(export, reference)
+    fitted = _calibrated(answers)
+    served = _on_cpu(partial, target.name, fitted.calibration)
     scorecards = _scorecards(Answers.of(served, material.held_out), target.name)
-    manifest: dict[str, Any] = {
-        "version": target.name,
-        "labels": {"topic": list(TOPICS), "sentiment": list(SENTIMENTS)},
+    manifest = {
+        **_origin(target.name, recipe, material),
         "calibration": asdict(fitted.calibration),
-        "recipe": recipe.as_dict(),
-        "manner_prior": MANNER_PRIOR,
-        "data_sha256": material.hashes,
-        "left_out": material.left_out,
-        "licence": "Apache-2.0 (encoder: all-MiniLM-L6-v2, Apache-2.0; training data: MIT, CC0)",
-        "environment": {
-            "python": platform.python_version(),
-            **{package: installed(package) for package in PACKAGES},
-        },
         "engine_agreement": compared.agreement,
         "engine_accuracy_loss": compared.accuracy_loss,
         "outside_the_grid": outside,
         "calibration_error_crossed": fitted.crossed_error,
         "metrics": {f"{card.name}/{card.head}": summary(card) for card in scorecards},
-        "probes": probes(_probe_texts(), raw, TorchEngine(partial, target.name, Calibration())),
+        "probes": probes(_probe_texts(), served, trained),
     }
     write_card(partial, manifest, scorecards)
     manifest["files_sha256"] = {
@@ -110,6 +90,40 @@ def write_version(
     (partial / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     os.rename(partial, target)
     return manifest
+
+
+def _write_network(folder: Path, weights: Mapping[str, Array], base: Path) -> int:
+    """Write what torch serves into ``folder``; the number of attention heads."""
+    shutil.copy(base / "tokenizer.json", folder)
+    config = json.loads((base / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    save_file(
+        {name: np.ascontiguousarray(value, np.float16) for name, value in weights.items()},
+        folder / "model.safetensors",
+    )
+    (folder / "model.safetensors").chmod(0o644)  # the library lets nobody else read it
+    return int(config["num_attention_heads"])
+
+
+def _on_cpu(folder: Path, version: str, calibration: Calibration) -> OnnxEngine:
+    return OnnxEngine(folder, version, calibration, threads=2)
+
+
+def _origin(version: str, recipe: Recipe, material: Material) -> dict[str, Any]:
+    """What a manifest says of where the version comes from."""
+    return {
+        "version": version,
+        "labels": {"topic": list(TOPICS), "sentiment": list(SENTIMENTS)},
+        "recipe": recipe.as_dict(),
+        "manner_prior": MANNER_PRIOR,
+        "data_sha256": material.hashes,
+        "left_out": material.left_out,
+        "licence": "Apache-2.0 (encoder: all-MiniLM-L6-v2, Apache-2.0; training data: see NOTICE)",
+        "environment": {
+            "python": platform.python_version(),
+            **{package: installed(package) for package in PACKAGES},
+        },
+    }
 
 
 def summary(card: Scorecard) -> dict[str, Any]:
@@ -157,22 +171,6 @@ class Answers:
         return guesses, [label for _, labels in pairs for label in labels]
 
 
-@dataclass(frozen=True)
-class Parity:
-    """How alike two engines are on labelled rows: equal labels, and accuracy lost, by head."""
-
-    agreement: dict[str, float]
-    accuracy_loss: dict[str, float]
-
-    @property
-    def good(self) -> bool:
-        """Whether the second engine may stand for the first."""
-        return (
-            min(self.agreement.values()) >= AGREEMENT
-            and max(self.accuracy_loss.values()) <= GREATEST_LOSS
-        )
-
-
 def parity(ours: Answers, reference: Answers) -> Parity:
     """Compare two engines' answers to the same rows."""
     agreement, loss = {}, {}
@@ -189,19 +187,19 @@ def parity(ours: Answers, reference: Answers) -> Parity:
 
 
 def good_export(
-    export: Callable[[float], None], compare: Callable[[], Parity]
-) -> tuple[float, Parity]:
-    """Export with the first grid that is alike enough; its share outside, and how alike.
+    export: Callable[[float], Answers], reference: Answers
+) -> tuple[float, Parity, Answers]:
+    """Export with the first grid that is alike enough; its share outside, how alike, its answers.
 
     The grids are equally good on average (docs/decisions/0009), but near ties fall differently.
     Raises Refused if none is alike enough.
     """
     tried: dict[float, Parity] = {}
     for outside in OUTSIDE:
-        export(outside)
-        tried[outside] = compare()
-        if tried[outside].good:
-            return outside, tried[outside]
+        answers = export(outside)
+        tried[outside] = parity(answers, reference)
+        if tried[outside].fault is None:
+            return outside, tried[outside], answers
     raise Refused(f"the CPU engine and torch are not enough alike: {tried}")
 
 

@@ -17,8 +17,8 @@ from trainer.clusters import leaks, load_trained_on, signatures  # noqa: E402
 from trainer.datasets import Opinion, examples, with_noise, with_opinions  # noqa: E402
 from trainer.finetune import finetune, input_statistics, load_base  # noqa: E402
 from trainer.version import (  # noqa: E402
+    OUTSIDE,
     Answers,
-    Parity,
     Refused,
     good_export,
     parity,
@@ -138,25 +138,45 @@ def test_engines_may_differ_on_one_row_in_two_hundred_and_lose_three_in_a_thousa
         ours[place if to != "negative" else 399 - place] = to
     compared = parity(_answers(ours), _answers(theirs))
     assert compared.agreement == {"sentiment": round(1 - flipped / 400, 4)}
-    assert compared.good is good
+    assert (compared.fault is None) is good
 
 
-def _parity(agreement, loss=0.0):
-    return Parity({"topic": 0.999, "sentiment": agreement}, {"topic": 0.0, "sentiment": loss})
+def _exported(*sentiments):
+    """An export whose engine answers so, grid after grid; and the grids it was asked for."""
+    asked, answers = [], iter(sentiments)
+
+    def export(outside):
+        asked.append(outside)
+        return _answers(next(answers))
+
+    return export, asked
 
 
-@pytest.mark.parametrize("parity_of_all", [_parity(0.9949), _parity(0.999, 0.0031)])
-def test_exports_that_are_not_alike_enough_are_refused(parity_of_all):
+THEIRS = ["negative"] * 10_000
+UNLIKE = ["positive"] * 51 + ["negative"] * 9949  # agrees on 0.9949
+ALIKE = ["positive"] * 10 + ["negative"] * 9990
+
+
+def test_exports_that_are_not_alike_enough_are_refused():
+    export, asked = _exported(*[UNLIKE] * len(OUTSIDE))
     with pytest.raises(Refused, match="not enough alike"):
-        good_export(lambda _: None, lambda: parity_of_all)
+        good_export(export, _answers(THEIRS))
+    assert asked == list(OUTSIDE)
+
+
+def test_exports_that_lose_accuracy_are_refused():
+    lossy = ["positive"] * 31 + ["negative"] * 9969  # agrees on 0.9969, loses 0.0031
+    export, _ = _exported(*[lossy] * len(OUTSIDE))
+    with pytest.raises(Refused, match="not enough alike"):
+        good_export(export, _answers(THEIRS))
 
 
 def test_the_first_export_that_is_alike_enough_is_kept():
-    exported = []
-    found = iter((_parity(0.9999, 0.01), _parity(0.996), _parity(0.999)))
-    outside, kept = good_export(exported.append, lambda: next(found))
-    assert kept.agreement["sentiment"] == 0.996
-    assert exported[1:] == [outside]
+    export, asked = _exported(UNLIKE, ALIKE)
+    outside, kept, answers = good_export(export, _answers(THEIRS))
+    assert kept.agreement["sentiment"] == 0.999
+    assert asked[1:] == [outside]
+    assert answers.guesses("sentiment")[0] == ALIKE
 
 
 def test_a_checkpoint_of_another_kind_is_refused(base, tmp_path):
