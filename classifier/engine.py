@@ -1,6 +1,5 @@
 """What an engine is: texts in, predictions out, in order."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -62,11 +61,3 @@ class Calibration:
     sentiment_by_topic: Mapping[str, float] = field(default_factory=dict)
     topic_floor: float = 0.0
     sentiment_floor: float = 0.0
-
-
-def softmax(logits: Sequence[float], temperature: float) -> tuple[float, ...]:
-    """Probabilities of ``logits`` at ``temperature``."""
-    top = max(logits)
-    weights = [math.exp((value - top) / temperature) for value in logits]
-    total = math.fsum(weights)
-    return tuple(weight / total for weight in weights)

@@ -8,23 +8,12 @@ from numpy.typing import NDArray
 
 from classifier.engine import Engine, Prediction
 from classifier.labels import SENTIMENTS, TOPICS
-from trainer.calibration import Floats, calibration_error
-from trainer.datasets import served_text
-from trainer.metrics import confusion, macro, precision_recall_f1
+from trainer.calibration import Floats
+from trainer.datasets import Row, served_text
 from trainer.scorecard import Scorecard, scorecard
 
+HeldOut = Mapping[str, Sequence[Row]]
 LABELS: Mapping[str, tuple[str, ...]] = {"topic": TOPICS, "sentiment": SENTIMENTS}
-
-
-@dataclass(frozen=True)
-class Score:
-    """Metrics of one head on one set; ``recall`` is by label."""
-
-    rows: int
-    accuracy: float
-    macro_f1: float
-    recall: dict[str, float]
-    calibration_error: float
 
 
 def probabilities(prediction: Prediction, head: str) -> tuple[float, ...]:
@@ -34,31 +23,43 @@ def probabilities(prediction: Prediction, head: str) -> tuple[float, ...]:
     return prediction.sentiment_probabilities
 
 
-def score(engine: Engine, rows: Sequence[Mapping[str, object]], head: str) -> Score:
-    """Score ``engine`` on the rows that bear a label for ``head``. Raises ValueError if none."""
-    labels = LABELS[head]
-    labelled = [row for row in rows if row.get(head) is not None]
-    if not labelled:
-        raise ValueError(f"no row bears a {head}")
-    truth = np.array([labels.index(str(row[head])) for row in labelled], np.int64)
-    table = table_of(engine.classify([served_text(row) for row in labelled]), head)
-    matrix = confusion(truth, table.argmax(axis=1), len(labels))
-    _, recall, f1 = precision_recall_f1(matrix)
-    return Score(
-        rows=len(labelled),
-        accuracy=float(np.trace(matrix) / len(labelled)),
-        macro_f1=float(macro(f1, matrix)),
-        recall={
-            label: round(value, 4) for label, value in zip(labels, recall.tolist(), strict=True)
-        },
-        calibration_error=calibration_error(table, truth.tolist()),
-    )
-
-
 def table_of(predictions: Sequence[Prediction], head: str) -> Floats:
     """The distributions of one head, a row for each prediction."""
     found = [probabilities(prediction, head) for prediction in predictions]
     return np.array(found, np.float64).reshape(-1, len(LABELS[head]))
+
+
+class Answers:
+    """What one engine says of all held-out rows."""
+
+    def __init__(self, predictions: Mapping[str, list[Prediction]], held_out: HeldOut) -> None:
+        self._predictions = predictions
+        self._held_out = held_out
+
+    @classmethod
+    def of(cls, engine: Engine, held_out: HeldOut) -> "Answers":
+        """Classify every set."""
+        texts = {name: [served_text(row) for row in rows] for name, rows in held_out.items()}
+        return cls({name: engine.classify(some) for name, some in texts.items()}, held_out)
+
+    def labelled(self, head: str) -> dict[str, tuple[list[Prediction], list[str]]]:
+        """Predictions and labels of the rows that bear a label for ``head``, by set."""
+        found = {}
+        for name, rows in self._held_out.items():
+            pairs = [
+                (prediction, str(row[head]))
+                for prediction, row in zip(self._predictions[name], rows, strict=True)
+                if row.get(head) is not None
+            ]
+            if pairs:
+                found[name] = ([one for one, _ in pairs], [label for _, label in pairs])
+        return found
+
+    def guesses(self, head: str) -> tuple[list[str], list[str]]:
+        """The likeliest labels and the true ones, of all sets together."""
+        pairs = self.labelled(head).values()
+        guesses = [str(getattr(one, head)) for predictions, _ in pairs for one in predictions]
+        return guesses, [label for _, labels in pairs for label in labels]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from classifier.engine import Calibration, Engine, Prediction
+from classifier.engine import Calibration, Prediction
 from classifier.labels import SENTIMENTS, TOPICS
 from classifier.onnx_engine import OnnxEngine
 from classifier.parity import Parity, probes
 from classifier.torch_engine import TorchEngine
 from trainer.card import write_card
 from trainer.clusters import save_trained_on
-from trainer.datasets import Row, read_rows, served_text
-from trainer.evaluation import LABELS, evaluate, table_of
+from trainer.datasets import read_rows
+from trainer.evaluation import LABELS, Answers, evaluate, table_of
 from trainer.graph import write_graph
 from trainer.material import CORPUS, Material
 from trainer.recipe import MANNER_PRIOR, Recipe
@@ -32,8 +32,6 @@ from trainer.temperatures import Fitted, Rows, fit, joined
 
 OUTSIDE = (5e-5, 2e-5, 1e-4, 0.0)  # shares of the inputs that the integers' range leaves out
 PACKAGES = ("torch", "transformers", "onnxruntime", "onnx", "numpy", "tokenizers")
-
-HeldOut = Mapping[str, Sequence[Row]]
 
 
 class Refused(ValueError):
@@ -136,39 +134,6 @@ def summary(card: Scorecard) -> dict[str, Any]:
         "recall": {one.label: round(one.recall, 4) for one in card.labels},
         "calibration_error": round(card.calibration_error.value, 4),
     }
-
-
-class Answers:
-    """What one engine says of all held-out rows."""
-
-    def __init__(self, predictions: Mapping[str, list[Prediction]], held_out: HeldOut) -> None:
-        self._predictions = predictions
-        self._held_out = held_out
-
-    @classmethod
-    def of(cls, engine: Engine, held_out: HeldOut) -> "Answers":
-        """Classify every set."""
-        texts = {name: [served_text(row) for row in rows] for name, rows in held_out.items()}
-        return cls({name: engine.classify(some) for name, some in texts.items()}, held_out)
-
-    def labelled(self, head: str) -> dict[str, tuple[list[Prediction], list[str]]]:
-        """Predictions and labels of the rows that bear a label for ``head``, by set."""
-        found = {}
-        for name, rows in self._held_out.items():
-            pairs = [
-                (prediction, str(row[head]))
-                for prediction, row in zip(self._predictions[name], rows, strict=True)
-                if row.get(head) is not None
-            ]
-            if pairs:
-                found[name] = ([one for one, _ in pairs], [label for _, label in pairs])
-        return found
-
-    def guesses(self, head: str) -> tuple[list[str], list[str]]:
-        """The likeliest labels and the true ones, of all sets together."""
-        pairs = self.labelled(head).values()
-        guesses = [str(getattr(one, head)) for predictions, _ in pairs for one in predictions]
-        return guesses, [label for _, labels in pairs for label in labels]
 
 
 def parity(ours: Answers, reference: Answers) -> Parity:

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 
 from classifier.answers import predictions
-from classifier.engine import Calibration, softmax
+from classifier.engine import Calibration
 from classifier.labels import TOPICS
+
+
+def softmax(logits: list[float], temperature: float) -> list[float]:
+    """One row, by the book."""
+    weights = [math.exp((value - max(logits)) / temperature) for value in logits]
+    return [weight / math.fsum(weights) for weight in weights]
 
 
 def logits(count: int, conventions: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from classifier.engine import Prediction
 from classifier.labels import SENTIMENTS, TOPICS
 from trainer.calibration import calibration_error, reliability
-from trainer.evaluation import LABELS, evaluate, score
+from trainer.evaluation import LABELS, Answers, evaluate
 from trainer.intervals import estimate, resample
 from trainer.metrics import (
     brier,
@@ -220,12 +220,16 @@ def prediction(sentiment: str, sure: float = 0.9) -> Prediction:
 
 def test_an_engine_is_scored_on_the_rows_that_bear_a_label() -> None:
     rows = [{"text": f"{label} news", "sentiment": label} for label in SENTIMENTS]
-    found = score(Oracle(), [*rows, {"text": "negative, but of no label"}], "sentiment")
-    assert (found.rows, found.accuracy, found.macro_f1) == (3, 1.0, 1.0)
-    assert found.recall == dict.fromkeys(SENTIMENTS, 1.0)
-    assert found.calibration_error == pytest.approx(0.1)
+    unlabelled = {"text": "negative, but of no label"}
+    answers = Answers.of(Oracle(), {"made": [*rows, unlabelled]})
+    predictions, truth = answers.labelled("sentiment")["made"]
+    found = evaluate("made", "sentiment", predictions, truth).all_rows
+    assert (found.rows, found.accuracy.value, found.macro_f1.value) == (3, 1.0, 1.0)
+    assert {one.label: one.recall for one in found.labels} == dict.fromkeys(SENTIMENTS, 1.0)
+    assert found.calibration_error.value == pytest.approx(0.1)
+    assert not answers.labelled("topic")
     with pytest.raises(ValueError, match="no row bears a topic"):
-        score(Oracle(), rows, "topic")
+        evaluate("made", "topic", [], [])
 
 
 def test_leaked_rows_are_counted_named_and_left_out_of_one_of_two_scorecards() -> None:

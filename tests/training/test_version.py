@@ -15,10 +15,10 @@ from classifier.labels import SENTIMENTS  # noqa: E402
 from classifier.registry import ModelProblem, Registry, open_engine, read_manifest  # noqa: E402
 from trainer.clusters import leaks, load_trained_on, signatures  # noqa: E402
 from trainer.datasets import Opinion, examples, with_noise, with_opinions  # noqa: E402
+from trainer.evaluation import Answers  # noqa: E402
 from trainer.finetune import finetune, input_statistics, load_base  # noqa: E402
 from trainer.version import (  # noqa: E402
     OUTSIDE,
-    Answers,
     Refused,
     good_export,
     parity,
