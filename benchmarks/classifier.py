@@ -18,17 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
-from safetensors.torch import load_file
-from transformers import BertConfig
 
 from benchmarks.limits import eight_bit_tokens_a_second, torch_tokens_a_second
 from benchmarks.pipelines import ROWS, head_pipeline
 from classifier.batching import equal_length_batches
 from classifier.engine import Calibration
 from classifier.network import TwoHeadedBert
-from classifier.onnx_engine import OnnxEngine
+from classifier.onnx_engine import TOKEN_BUDGET, OnnxEngine, open_session
 from classifier.registry import Registry
 from classifier.windows import WindowTokenizer
 
@@ -40,9 +37,7 @@ Seconds = float
 
 def plain_torch(folder: Path, kind: torch.dtype) -> Callable[[list[str]], None]:
     """Both heads in one pass, padded batches of texts of similar length."""
-    network = TwoHeadedBert(BertConfig.from_pretrained(folder))
-    network.load_state_dict(load_file(folder / "model.safetensors"))
-    network = network.to(kind).eval()
+    network = TwoHeadedBert.load(folder).to(kind).eval()
     tokenizer = WindowTokenizer(folder / "tokenizer.json")
 
     @torch.inference_mode()
@@ -59,13 +54,10 @@ def plain_torch(folder: Path, kind: torch.dtype) -> Callable[[list[str]], None]:
 
 def ready_batches(folder: Path, texts: list[str]) -> Callable[[list[str]], None]:
     """The bare graph on batches that were made beforehand, as many at once as there are cores."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
+    session = open_session(folder / "model.onnx")
     tokenizer = WindowTokenizer(folder / "tokenizer.json")
     flat = [window for windows in tokenizer.windows(texts) for window in windows]
-    cut = equal_length_batches([len(window) for window in flat], 512)
+    cut = equal_length_batches([len(window) for window in flat], TOKEN_BUDGET)
     batches = [np.array([flat[i] for i in batch], np.int64) for batch in cut]
     threads = ThreadPoolExecutor(CORES)
 

@@ -1,8 +1,10 @@
 """The two-headed BERT as a torch module: one encoder pass, mean pooling, two linear heads."""
 
+from pathlib import Path
 from typing import cast
 
 import torch
+from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 from classifier.labels import CONVENTIONS, SENTIMENTS, TOPICS
@@ -17,6 +19,13 @@ class TwoHeadedBert(torch.nn.Module):
         self.dropout = torch.nn.Dropout(dropout)
         self.topic = torch.nn.Linear(config.hidden_size, len(TOPICS))
         self.sentiment = torch.nn.Linear(config.hidden_size, len(CONVENTIONS) * len(SENTIMENTS))
+
+    @classmethod
+    def load(cls, folder: Path) -> "TwoHeadedBert":
+        """The network of a version folder, in full precision."""
+        network = cls(BertConfig.from_pretrained(folder))
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+        return network
 
     def forward(
         self, ids: torch.Tensor, mask: torch.Tensor | None = None

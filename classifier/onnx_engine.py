@@ -10,6 +10,16 @@ from classifier.engine import Calibration
 from classifier.two_headed import Ids, Logits, Pending, TwoHeadedEngine
 from classifier.windows import WindowTokenizer
 
+TOKEN_BUDGET = 512  # of a batch: what a layer works on then fits a core's cache
+
+
+def open_session(graph: Path) -> onnxruntime.InferenceSession:
+    """A session whose answers do not depend on the batch: no threads, no rewrites of its own."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+
 
 class OnnxEngine(TwoHeadedEngine):
     """One session, one batch a thread.
@@ -25,17 +35,12 @@ class OnnxEngine(TwoHeadedEngine):
         model_version: str,
         calibration: Calibration,
         threads: int,
-        token_budget: int = 512,
+        token_budget: int = TOKEN_BUDGET,
         texts_at_once: int = 2048,
     ) -> None:
         tokenizer = WindowTokenizer(folder / "tokenizer.json")
         super().__init__(model_version, tokenizer, calibration, token_budget, texts_at_once)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(folder / "model.onnx")
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="onnx")
 
     def _start(self, batches: Sequence[Ids]) -> Sequence[Pending]:

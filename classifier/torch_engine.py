@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
-from transformers import BertConfig
 
 from classifier.engine import Calibration
 from classifier.network import TwoHeadedBert
@@ -33,8 +31,7 @@ class TorchEngine(TwoHeadedEngine):
         tokenizer = WindowTokenizer(folder / "tokenizer.json")
         super().__init__(model_version, tokenizer, calibration, token_budget, texts_at_once)
         self._device = torch.device(device or ("cuda" if gpu_present() else "cpu"))
-        network = TwoHeadedBert(BertConfig.from_pretrained(folder))
-        network.load_state_dict(load_file(folder / "model.safetensors"))
+        network = TwoHeadedBert.load(folder)
         on_gpu = self._device.type == "cuda"
         self._network = network.to(self._device, torch.float16 if on_gpu else torch.float32).eval()
 
